@@ -20,6 +20,11 @@ impl Error {
         Self { message: message.into(), hint: None, code: 1, source: None }
     }
 
+    /// A failure of a system call.
+    pub fn from_io(message: impl Into<String>, cause: std::io::Error) -> Self {
+        Self { message: message.into(), hint: None, code: 1, source: Some(Box::new(cause)) }
+    }
+
     /// Adds what the reader should do next.
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
@@ -92,6 +97,18 @@ impl fmt::Debug for Error {
 impl Cause for Error {
     fn source(&self) -> Option<&(dyn Cause + 'static)> {
         self.source.as_deref().map(|source| source as &(dyn Cause + 'static))
+    }
+}
+
+impl From<std::io::Error> for Error {
+    fn from(cause: std::io::Error) -> Self {
+        Self::new(cause.to_string())
+    }
+}
+
+impl From<rustix::io::Errno> for Error {
+    fn from(cause: rustix::io::Errno) -> Self {
+        Self::from(std::io::Error::from(cause))
     }
 }
 

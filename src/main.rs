@@ -3,17 +3,9 @@
 #![allow(dead_code)]
 
 mod archive;
-mod buildpack;
-mod cli;
-mod debian;
 mod error;
-mod http;
 mod image;
-mod lifecycle;
 mod output;
-mod platform;
-mod sandbox;
-mod store;
 
 use std::process::ExitCode;
 

@@ -1,1 +1,15 @@
-//! The only reader and writer of tar.
+//! The only reader and writer of tar: deterministic out, hostile-proof in. Writing starts with [`TarWriter`] over a [`LayerWriter`], reading
+//! with [`unpack`] and [`decompressed`].
+
+mod compress;
+mod entry;
+mod layer;
+mod read;
+mod unpack;
+mod write;
+
+pub use entry::{Entry, Kind};
+pub use layer::{LayerWriter, Written};
+pub use read::decompressed;
+pub use unpack::{Ownership, SIDECAR, unpack};
+pub use write::TarWriter;

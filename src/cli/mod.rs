@@ -1,1 +1,161 @@
-//! cli.
+//! The command line: one file per command, with its flags, one call into `platform`, and its report to the user. Start with [`run`].
+
+mod build;
+mod builder;
+mod doctor;
+mod images;
+mod inspect;
+mod rmi;
+mod run;
+mod store;
+
+use crate::error::{Error, Result};
+use crate::output::{Colour, Output, Settings, Verbosity};
+use crate::store::Store;
+use clap::{Parser, Subcommand, ValueEnum};
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// Runs the command that `arguments` name and returns the exit code of the program.
+pub fn run(arguments: impl Iterator<Item = OsString>) -> u8 {
+    let line = match CommandLine::try_parse_from(arguments) {
+        Ok(line) => line,
+        Err(error) => {
+            let code = u8::try_from(error.exit_code()).unwrap_or(2);
+            return if error.print().is_ok() { code } else { 1 };
+        }
+    };
+    let output = Output::new(line.settings());
+    match line.execute(&output) {
+        Ok(code) => code,
+        Err(error) => {
+            output.error(&error);
+            error.exit_code()
+        }
+    }
+}
+
+/// Builds container images from source with Cloud Native Buildpacks: no Dockerfile, no daemon, no root.
+#[derive(Parser)]
+#[command(name = "cooper", version, propagate_version = true, max_term_width = 120, subcommand_required = true, arg_required_else_help = true)]
+struct CommandLine {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(clap::Args)]
+struct Global {
+    /// Say only what was asked for: for a build, the digest.
+    #[arg(long, short, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+    /// Say every step.
+    #[arg(long, short, global = true)]
+    verbose: bool,
+    /// Write no colours.
+    #[arg(long, global = true)]
+    no_color: bool,
+    /// Write colours even where the output is not a terminal.
+    #[arg(long, global = true, conflicts_with = "no_color")]
+    force_color: bool,
+    /// Start each line with the time of day in UTC.
+    #[arg(long, global = true)]
+    timestamps: bool,
+    /// Folder that keeps images, caches and Debian packages [default: $XDG_DATA_HOME/cooper].
+    #[arg(long, global = true, env = "COOPER_STORE", value_name = "DIR")]
+    store: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Build(build::Arguments),
+    Run(run::Arguments),
+    Images(images::Arguments),
+    Rmi(rmi::Arguments),
+    Inspect(inspect::Arguments),
+    Builder(builder::Arguments),
+    Store(store::Arguments),
+    Doctor(doctor::Arguments),
+}
+
+/// How a report is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// What every command works with.
+struct Session<'a> {
+    output: &'a Output,
+    folder: PathBuf,
+}
+
+impl Session<'_> {
+    fn store(&self) -> Result<Store> {
+        Store::open(&self.folder)
+    }
+
+    fn print_json(&self, value: &impl serde::Serialize) -> Result<()> {
+        let text = serde_json::to_string_pretty(value).map_err(|error| Error::new(format!("cannot write JSON: {error}")))?;
+        self.print(&text)
+    }
+
+    fn print(&self, text: &str) -> Result<()> {
+        match self.output.data(text) {
+            // The reader has seen enough, as `head` does.
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+            other => other.map_err(|error| Error::new(format!("cannot write to standard output: {error}"))),
+        }
+    }
+}
+
+impl CommandLine {
+    fn settings(&self) -> Settings {
+        let global = &self.global;
+        Settings {
+            verbosity: match (global.quiet, global.verbose) {
+                (true, _) => Verbosity::Quiet,
+                (_, true) => Verbosity::Verbose,
+                _ => Verbosity::Normal,
+            },
+            colour: match (global.no_color, global.force_color) {
+                (true, _) => Colour::Never,
+                (_, true) => Colour::Always,
+                _ => Colour::Auto,
+            },
+            timestamps: global.timestamps,
+        }
+    }
+
+    fn execute(self, output: &Output) -> Result<u8> {
+        let folder = match self.global.store {
+            Some(folder) => folder,
+            None => default_store()?,
+        };
+        let session = Session { output, folder };
+        match self.command {
+            Command::Build(arguments) => arguments.run(&session),
+            Command::Run(arguments) => arguments.run(&session),
+            Command::Images(arguments) => arguments.run(&session),
+            Command::Rmi(arguments) => arguments.run(&session),
+            Command::Inspect(arguments) => arguments.run(&session),
+            Command::Builder(arguments) => arguments.run(&session),
+            Command::Store(arguments) => arguments.run(&session),
+            Command::Doctor(arguments) => arguments.run(&session),
+        }
+    }
+}
+
+/// `$XDG_DATA_HOME/cooper`, else `$HOME/.local/share/cooper` (XDG Base Directory Specification).
+fn default_store() -> Result<PathBuf> {
+    let folder = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    folder("XDG_DATA_HOME")
+        .or_else(|| folder("HOME").map(|home| home.join(".local/share")))
+        .map(|data| data.join("cooper"))
+        .ok_or_else(|| Error::new("cannot tell where to keep images: neither XDG_DATA_HOME nor HOME is set").hint("name a folder with `--store`"))
+}

@@ -1,1 +1,123 @@
-//! image.
+//! An OCI image as a value: its name, digests, manifest and configuration. No input or output happens here. Start with [`Image`].
+
+mod config;
+mod digest;
+mod json;
+mod manifest;
+mod reference;
+
+pub use config::{Config, History, RootFs, RunConfig};
+pub use digest::Digest;
+pub use json::to_json;
+pub use manifest::{Descriptor, Index, Manifest, media_type};
+pub use reference::Reference;
+
+use crate::error::{Error, Result};
+
+/// One layer: its blob, and the tar that it holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layer {
+    /// The compressed blob.
+    pub blob: Descriptor,
+    /// Digest of the uncompressed tar.
+    pub diff_id: Digest,
+    /// How it came to be.
+    pub history: History,
+}
+
+/// An image: its configuration and its layers from the bottom up.
+#[derive(Clone, Debug, Default)]
+pub struct Image {
+    /// The configuration; its `rootfs` and `history` are written anew from `layers`.
+    pub config: Config,
+    /// The layers, the lowest first.
+    pub layers: Vec<Layer>,
+}
+
+/// An image as it is stored: the exact bytes of its documents.
+#[derive(Clone, Debug)]
+pub struct Documents {
+    /// The configuration as JSON.
+    pub config: Vec<u8>,
+    /// The manifest as JSON.
+    pub manifest: Vec<u8>,
+    /// What an index says of the manifest.
+    pub descriptor: Descriptor,
+}
+
+impl Image {
+    /// The image that a manifest and a configuration describe.
+    ///
+    /// # Errors
+    /// When the two disagree about the number of layers.
+    pub fn from_documents(manifest: &Manifest, config: Config) -> Result<Self> {
+        if manifest.layers.len() != config.rootfs.diff_ids.len() {
+            return Err(Error::new(format!(
+                "the manifest lists {} layers, the configuration {}",
+                manifest.layers.len(),
+                config.rootfs.diff_ids.len()
+            )));
+        }
+        let histories = config.layer_histories();
+        let layers = manifest.layers.iter().zip(&config.rootfs.diff_ids).zip(histories);
+        let layers = layers.map(|((blob, diff_id), history)| Layer { blob: blob.clone(), diff_id: diff_id.clone(), history }).collect();
+        Ok(Self { config, layers })
+    }
+
+    /// The documents of this image in the reference's key order, so that equal images have equal digests.
+    pub fn documents(&self) -> Documents {
+        let mut config = self.config.clone();
+        config.rootfs.diff_ids = self.layers.iter().map(|layer| layer.diff_id.clone()).collect();
+        config.history = self.layers.iter().map(|layer| layer.history.clone()).collect();
+        let config = to_json(&config);
+        let manifest = Manifest {
+            config: Descriptor::of(media_type::CONFIG, &config),
+            layers: self.layers.iter().map(|layer| layer.blob.clone()).collect(),
+            ..Manifest::default()
+        };
+        let manifest = to_json(&manifest);
+        let descriptor = Descriptor::of(media_type::MANIFEST, &manifest);
+        Documents { config, manifest, descriptor }
+    }
+
+    /// A label's value.
+    pub fn label(&self, name: &str) -> Option<&str> {
+        self.config.config.labels.as_ref()?.get(name).map(String::as_str)
+    }
+
+    /// Sets a label.
+    pub fn set_label(&mut self, name: impl Into<String>, value: impl Into<String>) {
+        self.config.config.labels.get_or_insert_default().insert(name.into(), value.into());
+    }
+
+    /// The digest of the topmost layer's tar.
+    pub fn top_layer(&self) -> Option<&Digest> {
+        self.layers.last().map(|layer| &layer.diff_id)
+    }
+
+    /// Bytes of all layers as they are sent.
+    pub fn compressed_size(&self) -> u64 {
+        self.layers.iter().map(|layer| layer.blob.size).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn documents_and_image_are_two_views_of_one_value() {
+        let mut image = Image::default();
+        image.set_label("a", "<b>");
+        image.layers.push(Layer {
+            blob: Descriptor::of(media_type::LAYER_GZIP, b"blob"),
+            diff_id: Digest::of(b"tar"),
+            history: History { created_by: "test".into(), ..History::default() },
+        });
+        let documents = image.documents();
+        let manifest: Manifest = serde_json::from_slice(&documents.manifest).unwrap();
+        let again = Image::from_documents(&manifest, serde_json::from_slice(&documents.config).unwrap()).unwrap();
+        assert_eq!(again.documents().descriptor, documents.descriptor);
+        assert!(String::from_utf8(documents.config).unwrap().contains("\\u003cb\\u003e"));
+    }
+}

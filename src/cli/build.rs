@@ -1,0 +1,83 @@
+//! `cooper build`: source code becomes an image.
+
+use super::Session;
+use crate::error::Result;
+use crate::image::Reference;
+use crate::platform::build::{self, Request};
+use crate::platform::environment::Variable;
+use crate::platform::outputs::Target;
+use crate::sandbox::Network;
+use std::path::PathBuf;
+
+/// Build an image from source code.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Name of the image, as `my-app` or `registry.example/team/my-app:1.2`.
+    image: String,
+    /// Folder with the source code.
+    #[arg(long, short, default_value = ".", value_name = "DIR")]
+    path: PathBuf,
+    /// Builder to build with: `trixie` (Debian 13) or `bookworm` (Debian 12).
+    #[arg(long, short = 'B', default_value = "trixie")]
+    builder: String,
+    /// Environment variable of the build, as `NAME=VALUE`, or `NAME` to hand over this shell's value; repeatable.
+    #[arg(long, short, value_name = "NAME[=VALUE]")]
+    env: Vec<String>,
+    /// File with one environment variable of the build on each line; repeatable.
+    #[arg(long, value_name = "FILE")]
+    env_file: Vec<PathBuf>,
+    /// Also write the image to `oci:DIR[:TAG]` or `docker-archive:FILE`; repeatable.
+    #[arg(long, value_name = "TARGET")]
+    output: Vec<String>,
+    /// Another name for the image; repeatable.
+    #[arg(long, short, value_name = "IMAGE")]
+    tag: Vec<String>,
+    /// Process that the image starts by default.
+    #[arg(long, short = 'D', value_name = "TYPE")]
+    default_process: Option<String>,
+    /// Forget what earlier builds of this image cached.
+    #[arg(long)]
+    clear_cache: bool,
+    /// Network of the build: `host` or `none`.
+    #[arg(long, default_value = "host", value_parser = network)]
+    network: Network,
+    /// Do not hand the host's pip configuration (index addresses) to the build.
+    #[arg(long)]
+    no_host_config: bool,
+    #[command(flatten)]
+    mirrors: super::builder::Mirrors,
+}
+
+impl Arguments {
+    pub(super) fn run(self, session: &Session) -> Result<u8> {
+        let request = Request {
+            image: Reference::parse(&self.image)?,
+            tags: self.tag.iter().map(|tag| Reference::parse(tag)).collect::<Result<_>>()?,
+            source: self.path,
+            builder: self.builder,
+            environment: Variable::collect(&self.env_file, &self.env, |name| std::env::var(name).ok())?,
+            outputs: self.output.iter().map(|target| Target::parse(target)).collect::<Result<_>>()?,
+            default_process: self.default_process,
+            clear_cache: self.clear_cache,
+            network: self.network,
+            host: crate::platform::host::Host::read(|name| std::env::var_os(name), !self.no_host_config)?,
+            mirrors: self.mirrors.read()?,
+        };
+        let store = session.store()?;
+        let built = build::build(&request, &store, session.output)?;
+        if session.output.verbosity() == crate::output::Verbosity::Quiet {
+            session.print(&built.digest.to_string())?;
+        } else {
+            build::report(&request, &built, session.output);
+        }
+        Ok(0)
+    }
+}
+
+fn network(text: &str) -> Result<Network, String> {
+    match text {
+        "host" => Ok(Network::Host),
+        "none" => Ok(Network::None),
+        _ => Err("expected `host` or `none`".into()),
+    }
+}

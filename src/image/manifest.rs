@@ -1,0 +1,102 @@
+//! Descriptors, manifests and indexes (OCI Image Specification 1.1). Docker's documents of schema 2 have the same shape.
+
+use super::Digest;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The media types that this program writes.
+pub mod media_type {
+    /// An image index.
+    pub const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+    /// An image manifest.
+    pub const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+    /// An image configuration.
+    pub const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+    /// A layer, compressed with gzip.
+    pub const LAYER_GZIP: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
+}
+
+/// What points to a blob.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Descriptor {
+    /// What the blob is.
+    #[serde(rename = "mediaType")]
+    pub media_type: String,
+    /// Its length in bytes.
+    pub size: u64,
+    /// Its digest.
+    pub digest: Digest,
+    /// Notes, as the name of an image in a layout.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+    /// The machine that the image is for, in an index.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub platform: Option<serde_json::Value>,
+}
+
+impl Descriptor {
+    /// The descriptor of `bytes`.
+    pub fn of(media_type: &str, bytes: &[u8]) -> Self {
+        Self::new(media_type, bytes.len() as u64, Digest::of(bytes))
+    }
+
+    /// A descriptor without notes.
+    pub fn new(media_type: &str, size: u64, digest: Digest) -> Self {
+        Self { media_type: media_type.to_string(), size, digest, annotations: BTreeMap::new(), platform: None }
+    }
+}
+
+/// The list of an image's blobs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Manifest {
+    /// Always 2.
+    pub schema_version: u32,
+    /// What this document is.
+    #[serde(default)]
+    pub media_type: String,
+    /// The configuration.
+    pub config: Descriptor,
+    /// The layers, the lowest first.
+    #[serde(deserialize_with = "null_is_empty")]
+    pub layers: Vec<Descriptor>,
+    /// Notes.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+}
+
+impl Default for Manifest {
+    fn default() -> Self {
+        let config = Descriptor::of(media_type::CONFIG, b"{}");
+        Self { schema_version: 2, media_type: media_type::MANIFEST.into(), config, layers: Vec::new(), annotations: BTreeMap::new() }
+    }
+}
+
+/// A list of manifests: of a layout, or of one image for several machines.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Index {
+    /// Always 2.
+    pub schema_version: u32,
+    /// What this document is.
+    #[serde(default = "index_media_type")]
+    pub media_type: String,
+    /// The manifests.
+    #[serde(deserialize_with = "null_is_empty")]
+    pub manifests: Vec<Descriptor>,
+}
+
+impl Default for Index {
+    fn default() -> Self {
+        Self { schema_version: 2, media_type: index_media_type(), manifests: Vec::new() }
+    }
+}
+
+fn index_media_type() -> String {
+    media_type::INDEX.into()
+}
+
+/// Go writes an empty list as `null`.
+pub(super) fn null_is_empty<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    Ok(Option::<Vec<T>>::deserialize(deserializer)?.unwrap_or_default())
+}
