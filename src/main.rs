@@ -6,6 +6,7 @@ mod archive;
 mod error;
 mod image;
 mod output;
+mod store;
 
 use std::process::ExitCode;
 

@@ -1,0 +1,48 @@
+//! Content named by its digest.
+
+use crate::error::{Context, Result};
+use crate::image::Digest;
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use tempfile::NamedTempFile;
+
+/// A blob that is being written; gone again unless it is committed.
+pub struct BlobWriter {
+    file: NamedTempFile,
+    folder: PathBuf,
+}
+
+impl BlobWriter {
+    pub(super) fn new(root: &Path) -> Result<Self> {
+        let file = tempfile::Builder::new().prefix("blob-").tempfile_in(root.join("tmp")).context(|| "cannot write to the store")?;
+        Ok(Self { file, folder: root.join("blobs/sha256") })
+    }
+
+    /// Puts the blob in its place. `digest` is the digest of what was written.
+    ///
+    /// # Errors
+    /// When the disk is full or fails.
+    pub fn commit(self, digest: &Digest) -> Result<()> {
+        let target = self.folder.join(digest.hex());
+        if target.is_file() {
+            return Ok(());
+        }
+        let describe = || format!("cannot store the blob {digest}");
+        self.file.as_file().sync_data().context(describe)?;
+        fs::set_permissions(self.file.path(), fs::Permissions::from_mode(0o644)).context(describe)?;
+        self.file.persist(target).context(describe)?;
+        Ok(())
+    }
+}
+
+impl Write for BlobWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}

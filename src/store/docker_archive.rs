@@ -1,0 +1,68 @@
+//! An image as one file that `docker load`, `podman load` and skopeo's `docker-archive:` read; it is an OCI layout too.
+
+use super::layout::{MARKER_CONTENT, blobs};
+use super::{Store, Stored, index};
+use crate::archive::{Entry, TarWriter};
+use crate::error::{Context, Result};
+use crate::image::{Digest, Index, Reference, to_json};
+use serde::Serialize;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+/// What `manifest.json` says of an image, as Docker reads it.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct DockerManifest {
+    config: String,
+    repo_tags: Vec<String>,
+    layers: Vec<String>,
+}
+
+/// Writes an image to `file` under these names.
+///
+/// # Errors
+/// When the file cannot be written, or a layer is missing from the store.
+pub fn write_docker_archive(store: &Store, image: &Stored, file: &Path, names: &[Reference]) -> Result<()> {
+    let describe = || format!("cannot write the archive `{}`", file.display());
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let staged = tempfile::NamedTempFile::new_in(folder).context(describe)?;
+    let mut tar = TarWriter::new(BufWriter::with_capacity(1 << 20, staged));
+    write_members(&mut tar, store, image, names).context(describe)?;
+    let buffer = tar.finish().context(describe)?;
+    let staged = buffer.into_inner().map_err(std::io::IntoInnerError::into_error).context(describe)?;
+    std::fs::set_permissions(staged.path(), std::os::unix::fs::PermissionsExt::from_mode(0o644)).context(describe)?;
+    staged.persist(file).context(describe)?;
+    Ok(())
+}
+
+fn write_members(tar: &mut TarWriter<impl Write>, store: &Store, image: &Stored, names: &[Reference]) -> Result<()> {
+    let documents = image.image.documents();
+    let time = Entry::NORMAL_TIME;
+    for folder in ["blobs", "blobs/sha256"] {
+        tar.append(&Entry::directory(folder, 0o755, 0, 0, time), std::io::empty())?;
+    }
+    for digest in blobs(image) {
+        let blob = store.blob(&digest)?;
+        let size = blob.metadata()?.len();
+        tar.append(&Entry::file(place(&digest), size, 0o644, 0, 0, time), blob)?;
+    }
+    let mut layout = Index::default();
+    for name in names {
+        index::set(&mut layout, &name.full(), &documents.descriptor);
+    }
+    let manifest = DockerManifest {
+        config: place(&Digest::of(&documents.config)),
+        repo_tags: names.iter().map(Reference::familiar).collect(),
+        layers: image.image.layers.iter().map(|layer| place(&layer.blob.digest)).collect(),
+    };
+    for (name, content) in
+        [("index.json", to_json(&layout)), ("manifest.json", to_json(&[manifest])), ("oci-layout", MARKER_CONTENT.as_bytes().to_vec())]
+    {
+        tar.append(&Entry::file(name, content.len() as u64, 0o644, 0, 0, time), content.as_slice())?;
+    }
+    Ok(())
+}
+
+fn place(digest: &Digest) -> String {
+    format!("blobs/sha256/{}", digest.hex())
+}

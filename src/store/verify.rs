@@ -1,0 +1,72 @@
+//! Reads everything in the store and says what is not as it should be.
+
+use super::layout::blobs;
+use super::{Store, index};
+use crate::error::{Context, Result};
+use crate::image::Digest;
+use serde::Serialize;
+use sha2::Digest as _;
+use std::fs::{self, File};
+
+/// Something that is wrong in the store.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// The blob or the image's name.
+    pub subject: String,
+    /// What is wrong with it.
+    pub problem: String,
+}
+
+impl Store {
+    /// Hashes every blob and follows every name to its layers. Returns what is wrong: nothing, in a valid store.
+    ///
+    /// # Errors
+    /// When the store itself cannot be read.
+    pub fn verify(&self) -> Result<Vec<Finding>> {
+        let mut findings = Vec::new();
+        let folder = self.root.join("blobs/sha256");
+        for entry in fs::read_dir(&folder).context(|| format!("cannot read `{}`", folder.display()))? {
+            let path = entry.context(|| format!("cannot read `{}`", folder.display()))?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            match hash(&path) {
+                Ok(found) if found.hex() == name => {}
+                Ok(found) => {
+                    findings.push(Finding { subject: format!("sha256:{name}"), problem: format!("its content has the digest {found}") })
+                }
+                Err(error) => findings.push(Finding { subject: format!("sha256:{name}"), problem: error.to_string() }),
+            }
+        }
+        for manifest in index::read(&self.root)?.manifests {
+            let subject = index::name_of(&manifest).cloned().unwrap_or_else(|| manifest.digest.to_string());
+            match self.read(&manifest.digest) {
+                Ok(stored) => {
+                    let missing = blobs(&stored).into_iter().filter(|digest| !self.has_blob(digest));
+                    findings.extend(
+                        missing.map(|digest| Finding { subject: subject.clone(), problem: format!("its blob {digest} is missing") }),
+                    );
+                }
+                Err(error) => findings.push(Finding { subject, problem: error.to_string() }),
+            }
+        }
+        Ok(findings)
+    }
+}
+
+fn hash(path: &std::path::Path) -> std::io::Result<Digest> {
+    let mut hash = sha2::Sha256::new();
+    std::io::copy(&mut File::open(path)?, &mut HashWriter(&mut hash))?;
+    Ok(Digest::from_sha256(hash.finalize().into()))
+}
+
+struct HashWriter<'a>(&'a mut sha2::Sha256);
+
+impl std::io::Write for HashWriter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
