@@ -5,6 +5,7 @@
 mod archive;
 mod error;
 mod image;
+mod lifecycle;
 mod output;
 mod store;
 

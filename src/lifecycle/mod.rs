@@ -1,1 +1,7 @@
-//! lifecycle.
+//! The phases of a build, each a function from values to values, and the documents that they hand to each other (CNB Platform
+//! Specification, phases). Start with `analyzer`, `restorer` and `exporter`; `documents` holds labels and TOML files, `layer` the tar of
+//! a layer.
+
+pub mod documents;
+pub mod exporter;
+pub mod layer;

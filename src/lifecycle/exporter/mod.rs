@@ -1,0 +1,4 @@
+//! Export.
+
+pub mod pattern;
+pub mod slices;
