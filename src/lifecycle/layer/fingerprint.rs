@@ -53,18 +53,19 @@ fn wait_for_next_tick(written: Timespec) -> Result<()> {
     Err(Error::new("the clock of this machine stands still"))
 }
 
-fn record(status: &Stat, is_root: bool) -> [u8; 56] {
+fn record(status: &Stat, is_root: bool) -> [u8; 64] {
     let changed = if is_root { [0, 0] } else { [status.st_ctime as u64, status.st_ctime_nsec] };
-    let fields: [u64; 7] = [
+    let fields: [u64; 8] = [
         status.st_ino,
-        (u64::from(status.st_mode) << 32) | u64::from(status.st_uid ^ status.st_gid.rotate_left(16)),
+        u64::from(status.st_mode),
+        (u64::from(status.st_uid) << 32) | u64::from(status.st_gid),
         status.st_size as u64,
         status.st_mtime as u64,
         status.st_mtime_nsec,
         changed[0],
         changed[1],
     ];
-    let mut bytes = [0; 56];
+    let mut bytes = [0; 64];
     for (place, field) in bytes.chunks_exact_mut(8).zip(fields) {
         place.copy_from_slice(&field.to_le_bytes());
     }

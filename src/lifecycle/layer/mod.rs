@@ -8,13 +8,14 @@ pub mod tree;
 use crate::archive::{Entry, Kind, TarWriter};
 use crate::error::{Context, Result};
 use rustix::fs::FileType;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use tree::{Node, Order, walk};
 
 /// The user and group that own what a build made, as numbers inside the image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Owner {
     /// The user.
     pub uid: u32,
