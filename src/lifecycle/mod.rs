@@ -2,7 +2,9 @@
 //! Specification, phases). Start with `analyzer`, `restorer` and `exporter`; `documents` holds labels and TOML files, `layer` the tar of
 //! a layer.
 
+pub mod analyzer;
 pub mod cache;
 pub mod documents;
 pub mod exporter;
 pub mod layer;
+pub mod restorer;

@@ -18,6 +18,7 @@ mod copy;
 mod restore;
 
 pub use commit::{CachedLayer, NewContents};
+pub use copy::give;
 pub use restore::{RestoredLayer, Source};
 
 use super::documents::layers_metadata::{BuildpackLayer, BuildpackLayers};

@@ -1,4 +1,6 @@
 //! Export.
 
+pub mod configure;
+pub mod make;
 pub mod pattern;
 pub mod slices;
