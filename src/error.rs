@@ -20,9 +20,9 @@ impl Error {
         Self { message: message.into(), hint: None, code: 1, source: None }
     }
 
-    /// A failure of a system call.
-    pub fn from_io(message: impl Into<String>, cause: std::io::Error) -> Self {
-        Self { message: message.into(), hint: None, code: 1, source: Some(Box::new(cause)) }
+    /// A failure with a cause.
+    pub fn from_cause(message: impl Into<String>, cause: impl Into<Box<dyn Cause + Send + Sync>>) -> Self {
+        Self { message: message.into(), hint: None, code: 1, source: Some(cause.into()) }
     }
 
     /// Adds what the reader should do next.

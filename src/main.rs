@@ -3,7 +3,9 @@
 #![allow(dead_code)]
 
 mod archive;
+mod debian;
 mod error;
+mod http;
 mod image;
 mod lifecycle;
 mod output;

@@ -236,7 +236,12 @@ impl Tree<'_> {
                     fs::mkdirat(self.folder(&above)?, name, Mode::from_raw_mode(0o755))?;
                     fs::openat2(&self.root, path, flags, Mode::empty(), resolve)?
                 }
-                Err(error) => return Err(Error::from_io(format!("`{}` is not a folder of the layer", path.display()), error.into())),
+                Err(error) => {
+                    return Err(Error::from_cause(
+                        format!("`{}` is not a folder of the layer", path.display()),
+                        std::io::Error::from(error),
+                    ));
+                }
             };
             self.open.insert(path.to_path_buf(), opened);
         }

@@ -1,1 +1,19 @@
-//! debian.
+//! Debian packages as data: signed indexes, resolution, lock, and layers composed straight from .debs, without running anything of theirs.
+//! Start with [`Base`], then [`lock::Lock`], then [`compose`](compose::compose).
+
+mod archive;
+pub mod base;
+mod fetch;
+pub mod index;
+pub mod lock;
+pub mod mirror;
+mod relation;
+mod resolve;
+mod version;
+
+pub use base::{Base, Kind};
+pub use fetch::{Cache, fetch};
+pub use index::{Index, Refresh};
+pub use lock::{Lock, Package, Release};
+pub use mirror::Mirrors;
+pub use resolve::resolve;

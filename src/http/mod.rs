@@ -1,1 +1,158 @@
-//! http.
+//! The HTTP client as this product needs it: certificates and names are looked up by own means, because a static program must not call the
+//! C library's resolver and because a host without certificates must still be able to speak plain HTTP. Start with [`Client`].
+
+mod resolver;
+mod trust;
+
+use crate::error::{Context, Error, Result};
+use std::time::Duration;
+use tokio::runtime::Runtime;
+
+const CONNECT: Duration = Duration::from_secs(15);
+/// The longest silence in the middle of an answer.
+const SILENCE: Duration = Duration::from_secs(60);
+const TRIES: u32 = 4;
+
+/// A client that honours proxies and certificates of the environment. Calls block; threads may share it.
+pub struct Client {
+    runtime: Runtime,
+    client: reqwest::Client,
+}
+
+/// What a server said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// The whole content was received.
+    Content,
+    /// It does not have that.
+    NotFound,
+}
+
+impl Client {
+    /// Makes a client.
+    ///
+    /// # Errors
+    /// When the system's certificates or proxies cannot be used.
+    pub fn new() -> Result<Self> {
+        let describe = || "cannot start the HTTP client";
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().thread_name("http").build().context(describe)?;
+        let client = reqwest::Client::builder()
+            .user_agent(concat!("cooper/", env!("CARGO_PKG_VERSION")))
+            .tls_backend_preconfigured(trust::tls()?)
+            .dns_resolver(resolver::Resolver::default())
+            .connect_timeout(CONNECT)
+            .read_timeout(SILENCE)
+            .build()
+            .context(describe)?;
+        Ok(Self { runtime, client })
+    }
+
+    /// Receives what is at `url`. `start` is called at the beginning of each try, `receive` with each piece of content.
+    ///
+    /// # Errors
+    /// When the server cannot be reached, refuses, or breaks off more often than is worth trying, or when `receive` fails.
+    pub fn get(&self, url: &str, start: &mut dyn FnMut() -> Result<()>, receive: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<Answer> {
+        let mut tried = 0;
+        loop {
+            tried += 1;
+            start()?;
+            match self.runtime.block_on(self.try_once(url, receive)) {
+                Ok(answer) => return Ok(answer),
+                Err(Failure::Final(error)) => return Err(error).context(|| format!("GET {url}")),
+                Err(Failure::Passing(error, _)) if tried == TRIES => return Err(error).context(|| format!("GET {url}, {TRIES} times")),
+                Err(Failure::Passing(_, wait)) => std::thread::sleep(wait.unwrap_or(Duration::from_millis(250 << tried))),
+            }
+        }
+    }
+
+    async fn try_once(&self, url: &str, receive: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<Answer, Failure> {
+        let mut response = self.client.get(url).send().await.map_err(Failure::of)?;
+        let status = response.status();
+        if status.as_u16() == 404 || status.as_u16() == 410 {
+            return Ok(Answer::NotFound);
+        }
+        if !status.is_success() {
+            let error = Error::new(format!("the server answered {status}"));
+            let passing = status.is_server_error() || status.as_u16() == 429;
+            return Err(if passing { Failure::Passing(error, retry_after(&response)) } else { Failure::Final(error) });
+        }
+        while let Some(piece) = response.chunk().await.map_err(Failure::of)? {
+            receive(&piece).map_err(Failure::Final)?;
+        }
+        Ok(Answer::Content)
+    }
+}
+
+enum Failure {
+    /// Worth another try, perhaps after this time.
+    Passing(Error, Option<Duration>),
+    Final(Error),
+}
+
+impl Failure {
+    fn of(error: reqwest::Error) -> Self {
+        let passing = !error.is_builder() && !error.is_redirect();
+        // The URL stands in the context already.
+        let error = Error::from_cause("the request broke off", error.without_url());
+        if passing { Self::Passing(error, None) } else { Self::Final(error) }
+    }
+}
+
+/// How long the server asks to wait, within reason.
+fn retry_after(response: &reqwest::Response) -> Option<Duration> {
+    let seconds = response.headers().get("retry-after")?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds).min(Duration::from_secs(30)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
+    /// A server on loopback that gives these answers one after the other.
+    fn server(answers: Vec<&'static str>) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        std::thread::spawn(move || {
+            for answer in answers {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut request = [0; 4096];
+                let _ = stream.read(&mut request).unwrap();
+                stream.write_all(answer.as_bytes()).unwrap();
+            }
+        });
+        format!("http://{address}/x")
+    }
+
+    fn get(url: &str) -> Result<(Answer, String)> {
+        let received = std::cell::RefCell::new(Vec::new());
+        let mut start = || {
+            received.borrow_mut().clear();
+            Ok(())
+        };
+        let answer = Client::new()?.get(url, &mut start, &mut |piece| {
+            received.borrow_mut().extend_from_slice(piece);
+            Ok(())
+        })?;
+        Ok((answer, String::from_utf8(received.into_inner()).unwrap()))
+    }
+
+    #[test]
+    fn passing_failures_are_tried_again_from_the_start() {
+        let busy = "HTTP/1.1 503 Busy\r\nretry-after: 0\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+        let broken = "HTTP/1.1 200 OK\r\ncontent-length: 9\r\nconnection: close\r\n\r\nhalf";
+        let good = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\nconnection: close\r\n\r\ngood";
+        assert_eq!(get(&server(vec![busy, broken, good])).unwrap(), (Answer::Content, "good".to_string()));
+    }
+
+    #[test]
+    fn missing_is_an_answer_and_refusal_an_error() {
+        let missing = "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+        assert_eq!(get(&server(vec![missing])).unwrap().0, Answer::NotFound);
+        let refused = "HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+        let error = get(&server(vec![refused])).unwrap_err();
+        assert!(format!("{error:?}").contains("403"), "{error:?}");
+    }
+}
