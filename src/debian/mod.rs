@@ -3,12 +3,17 @@
 
 mod archive;
 pub mod base;
+pub mod compose;
+mod deb;
+mod elf;
 mod fetch;
+mod finish;
 pub mod index;
 pub mod lock;
 pub mod mirror;
 mod relation;
 mod resolve;
+mod tree;
 mod version;
 
 pub use base::{Base, Kind};

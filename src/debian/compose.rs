@@ -1,0 +1,193 @@
+//! Composes one layer of an image straight from its .debs: files are written package by package while they are decoded, what finishing
+//! rules make comes last. No package and no layer is ever held whole.
+
+mod unpack;
+
+use super::base::ALWAYS_KEPT;
+use super::finish::{self, Facts};
+use super::tree::{Made, Node, Tree};
+use super::{Base, Cache, Kind, Lock};
+use crate::archive::{self, Entry, TarWriter};
+use crate::error::{Context, Result};
+use globset::{Glob, GlobSet, GlobSetBuilder};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Write};
+use unpack::Pieces;
+pub(super) use unpack::Unpacked;
+
+/// Changes when the rules make other bytes of the same packages.
+pub const RULES: u32 = 1;
+
+/// Which layer to compose.
+pub struct Layer<'a> {
+    /// The description of the image.
+    pub base: &'a Base,
+    /// Which of the two images.
+    pub kind: Kind,
+    /// All packages of the image, in this layer and below.
+    pub lock: &'a Lock,
+    /// The packages that are in layers below already, the same versions as in `lock`.
+    pub below: Option<&'a Lock>,
+}
+
+/// Composes the layer and writes its tar into `sink`. Returns warnings: what a maintainer script does that no rule knows.
+///
+/// # Errors
+/// When a package is missing, damaged or hostile, or `sink` fails.
+pub fn compose(layer: &Layer, cache: &Cache, sink: &mut dyn Write) -> Result<Vec<String>> {
+    let mut composer = Composer::new(layer, sink)?;
+    let below: BTreeSet<&str> = layer.below.iter().flat_map(|lock| lock.packages.iter().map(|package| package.name.as_str())).collect();
+    // What is below comes first, so that its finished tree is known before anything is added to it.
+    let (mut order, added): (Vec<_>, Vec<_>) = layer.lock.packages.iter().partition(|package| below.contains(package.name.as_str()));
+    let count_below = order.len();
+    order.extend(added);
+    let mut finished_below = Tree::default();
+    unpack::in_order(&order, cache, |at, pieces| {
+        if at == count_below && at > 0 {
+            finished_below = composer.finished()?.0;
+        }
+        composer.add(order[at], pieces, at >= count_below)
+    })?;
+    let (finished, warnings) = composer.finished()?;
+    composer.write_made(&finished, &finished_below)?;
+    composer.tar.finish().context(|| "cannot write the layer")?;
+    Ok(warnings)
+}
+
+struct Composer<'a> {
+    layer: &'a Layer<'a>,
+    tar: TarWriter<&'a mut dyn Write>,
+    tree: Tree,
+    /// Folders that stay out unless something in them is kept.
+    held: BTreeMap<String, Entry>,
+    written: BTreeSet<String>,
+    packages: Vec<Unpacked>,
+    exclude: GlobSet,
+    keep: GlobSet,
+    mtime: u64,
+}
+
+impl<'a> Composer<'a> {
+    fn new(layer: &'a Layer<'a>, sink: &'a mut dyn Write) -> Result<Self> {
+        let excludes = layer.base.excludes(layer.kind);
+        Ok(Self {
+            layer,
+            tar: TarWriter::new(sink),
+            tree: Tree::default(),
+            held: BTreeMap::new(),
+            written: BTreeSet::new(),
+            packages: Vec::new(),
+            exclude: globs(excludes.iter().map(String::as_str))?,
+            keep: globs(ALWAYS_KEPT.into_iter())?,
+            mtime: 0,
+        })
+    }
+
+    /// Adds a package's files to the tree, and to the tar where they belong to this layer.
+    fn add(&mut self, package: &super::Package, pieces: Pieces, in_layer: bool) -> Result<()> {
+        let describe = || format!("cannot unpack the package `{}` {}", package.name, package.version);
+        let mut unpacked = Unpacked::start(package, &pieces).context(describe)?;
+        while let Some(mut file) = pieces.next_file(&mut unpacked).context(describe)? {
+            self.mtime = self.mtime.max(file.entry.mtime);
+            let path = file.path.clone();
+            if self.is_left_out(&path) {
+                if file.entry.kind == archive::Kind::Directory {
+                    self.held.insert(path, file.entry);
+                } else {
+                    io::copy(&mut file, &mut io::sink()).context(describe)?;
+                }
+                continue;
+            }
+            let is_directory = file.entry.kind == archive::Kind::Directory;
+            if is_directory && self.tree.has(&path) {
+                continue;
+            }
+            let entry = file.entry.clone();
+            if in_layer {
+                self.write_parents(&path).context(describe)?;
+                self.tar.append(&entry, &mut file).context(describe)?;
+                self.written.insert(path.clone());
+            } else {
+                io::copy(&mut file, &mut io::sink()).context(describe)?;
+            }
+            let learned = file.learned(&mut unpacked);
+            if let Some(dynamic) = learned.dynamic {
+                self.tree.dynamics.insert(path.clone(), dynamic);
+            }
+            self.tree.nodes.insert(path, Node { entry, content: learned.content, owner: package.name.as_str().into() });
+        }
+        self.packages.push(unpacked);
+        Ok(())
+    }
+
+    fn is_left_out(&self, path: &str) -> bool {
+        self.exclude.is_match(path) && !self.keep.is_match(path)
+    }
+
+    /// Writes the folders above `path` that this layer has not got yet, as they are below or were left out.
+    fn write_parents(&mut self, path: &str) -> Result<()> {
+        for (at, _) in path.match_indices('/') {
+            let parent = &path[..at];
+            if self.written.contains(parent) {
+                continue;
+            }
+            let known = self.tree.nodes.get(parent).map(|node| node.entry.clone()).or_else(|| self.held.get(parent).cloned());
+            let entry = known.unwrap_or_else(|| Entry::directory(parent, 0o755, 0, 0, self.mtime));
+            self.tar.append(&entry, io::empty())?;
+            self.written.insert(parent.to_string());
+            let node = || Node { entry, content: None, owner: "folder".into() };
+            self.tree.nodes.entry(parent.to_string()).or_insert_with(node);
+        }
+        Ok(())
+    }
+
+    /// The tree so far as the rules would finish it.
+    fn finished(&self) -> Result<(Tree, Vec<String>)> {
+        let mut tree = self.tree.clone();
+        let facts = Facts {
+            base: self.layer.base,
+            kind: self.layer.kind,
+            architecture: &self.layer.lock.architecture,
+            packages: &self.packages,
+            made: Made { owner: "finish".into(), mtime: self.mtime },
+        };
+        let warnings = finish::finish(&mut tree, &facts)?;
+        Ok((tree, warnings))
+    }
+
+    /// Writes what the rules made or changed, unless it is below already.
+    fn write_made(&mut self, finished: &Tree, below: &Tree) -> Result<()> {
+        for (path, node) in &finished.nodes {
+            let same = |other: Option<&Node>| other.is_some_and(|other| same_but_for_time(node, other));
+            if same(self.tree.nodes.get(path)) || same(below.nodes.get(path)) {
+                continue;
+            }
+            for (at, _) in path.match_indices('/') {
+                let parent = &path[..at];
+                if let (false, Some(folder)) = (self.written.contains(parent), finished.nodes.get(parent)) {
+                    self.tar.append(&folder.entry, io::empty())?;
+                    self.written.insert(parent.to_string());
+                }
+            }
+            if node.entry.kind == archive::Kind::Directory && self.written.contains(path) {
+                continue;
+            }
+            self.tar.append(&node.entry, node.content.as_deref().unwrap_or_default()).context(|| format!("cannot write `{path}`"))?;
+            self.written.insert(path.clone());
+        }
+        Ok(())
+    }
+}
+
+fn same_but_for_time(one: &Node, other: &Node) -> bool {
+    let timeless = |node: &Node| Entry { mtime: 0, ..node.entry.clone() };
+    one.content == other.content && timeless(one) == timeless(other)
+}
+
+fn globs<'a>(patterns: impl Iterator<Item = &'a str>) -> Result<GlobSet> {
+    let mut set = GlobSetBuilder::new();
+    for pattern in patterns {
+        set.add(Glob::new(pattern).context(|| format!("`{pattern}` is no pattern"))?);
+    }
+    set.build().context(|| "the patterns are too many")
+}
