@@ -9,6 +9,7 @@ mod http;
 mod image;
 mod lifecycle;
 mod output;
+mod sandbox;
 mod store;
 
 use std::process::ExitCode;
