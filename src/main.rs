@@ -3,6 +3,7 @@
 #![allow(dead_code)]
 
 mod archive;
+mod buildpack;
 mod debian;
 mod error;
 mod http;

@@ -1,1 +1,29 @@
-//! buildpack.
+//! The Buildpack interface: descriptors, orders, plans and layers as values, and running `bin/detect`, `bin/build` and `bin/generate`
+//! (CNB Buildpack Specification). Start with [`Descriptor`] and [`Group`].
+
+mod build;
+mod descriptor;
+mod detect;
+mod generate;
+mod launch;
+mod layer;
+mod order;
+mod plan;
+mod run;
+mod sbom;
+mod target;
+
+pub use build::{BuildInput, BuildOutcome, build};
+pub use descriptor::{Descriptor, Kind, Modules};
+pub use detect::{DetectInput, DetectOutcome, Verdict, detect};
+pub use generate::{GenerateInput, generate};
+pub use launch::LaunchToml;
+pub use launcher::api::Api;
+pub use launcher::escape_id;
+pub use launcher::metadata::{BuildMetadata, GroupElement, Label, Process, Slice};
+pub use layer::{LayerToml, Types, layer_names};
+pub use order::{Group, GroupDocument, Order, OrderEntry};
+pub use plan::{BuildPlan, BuildpackPlan, Plan, PlanEntry, Provide, Provider, Require, Requirement};
+pub use run::Line;
+pub use sbom::copy_sboms;
+pub use target::Target;

@@ -1,0 +1,243 @@
+//! `buildpack.toml` and `extension.toml` (CNB Buildpack Specification).
+
+use super::order::Group;
+use super::{Target, escape_id};
+use crate::error::{Advice, Context, Error, Result};
+use launcher::api::{Api, BUILDPACK};
+use serde::Deserialize;
+use std::path::{Path, PathBuf};
+
+/// Exit code for an API that is not spoken (API-07).
+const INCOMPATIBLE_BUILDPACK: u8 = 12;
+
+/// Whether something is a buildpack or an extension.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    /// A buildpack.
+    Buildpack,
+    /// An image extension.
+    Extension,
+}
+
+/// A buildpack or extension, and where it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Descriptor {
+    /// Which of the two it is.
+    pub kind: Kind,
+    /// The Buildpack API that it speaks.
+    pub api: Api,
+    /// Its ID.
+    pub id: String,
+    /// Its version.
+    pub version: String,
+    /// Where to read more.
+    pub homepage: Option<String>,
+    /// Whether the user's variables are kept from its processes (DESC-05).
+    pub clear_env: bool,
+    /// The execution environments that it is for; all where it is empty.
+    pub exec_env: Vec<String>,
+    /// Media types of the SBOM files that it writes.
+    pub sbom_formats: Vec<String>,
+    /// What it works on; anything where it is empty.
+    pub targets: Vec<Target>,
+    /// The groups that a composite buildpack stands for.
+    pub order: Vec<Group>,
+    /// Its folder.
+    pub root: PathBuf,
+}
+
+/// The folders that buildpacks and extensions are in (DESC-01).
+#[derive(Clone, Debug)]
+pub struct Modules {
+    /// Where buildpacks are.
+    pub buildpacks: PathBuf,
+    /// Where extensions are.
+    pub extensions: PathBuf,
+}
+
+impl Modules {
+    /// Reads the descriptor of a buildpack or extension.
+    ///
+    /// # Errors
+    /// When it is not there, or its file is not a descriptor.
+    pub fn find(&self, kind: Kind, id: &str, version: &str) -> Result<Descriptor> {
+        let (folder, file) = match kind {
+            Kind::Buildpack => (&self.buildpacks, "buildpack.toml"),
+            Kind::Extension => (&self.extensions, "extension.toml"),
+        };
+        let escaped = escape_id(id);
+        if [escaped.as_str(), version].iter().any(|part| part.is_empty() || part.contains('/') || *part == "." || *part == "..") {
+            return Err(Error::new(format!("`{id}@{version}` cannot be the name of a buildpack")));
+        }
+        let root = folder.join(escaped).join(version);
+        let path = root.join(file);
+        let text = std::fs::read_to_string(&path).context(|| format!("cannot read `{}`", path.display()))?;
+        Descriptor::parse(&text, kind, &root).context(|| format!("cannot read `{}`", path.display()))
+    }
+}
+
+#[derive(Deserialize)]
+struct File {
+    #[serde(default)]
+    api: String,
+    #[serde(alias = "extension")]
+    buildpack: Section,
+    #[serde(default)]
+    targets: Vec<Target>,
+    #[serde(default)]
+    stacks: Vec<Stack>,
+    #[serde(default)]
+    order: Vec<Group>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Section {
+    id: String,
+    #[serde(default)]
+    version: String,
+    homepage: Option<String>,
+    #[serde(default)]
+    clear_env: bool,
+    #[serde(default)]
+    sbom_formats: Vec<String>,
+    #[serde(default)]
+    exec_env: Vec<ExecEnv>,
+}
+
+#[derive(Deserialize)]
+struct Stack {
+    #[serde(default)]
+    id: String,
+}
+
+/// The specification has tables, the reference strings (DESC-09).
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum ExecEnv {
+    Text(String),
+    Table { name: String },
+}
+
+impl Descriptor {
+    /// Reads a descriptor. `root` is the folder that it is in.
+    ///
+    /// # Errors
+    /// When the text is not one, or speaks an API that this program does not (exit code 12).
+    pub fn parse(text: &str, kind: Kind, root: &Path) -> Result<Self> {
+        let file: File = toml::from_str(text).context(|| "it is not a descriptor")?;
+        let api = Api::parse(&file.api).filter(|api| BUILDPACK.contains(api));
+        let api = api
+            .context(|| format!("buildpack API version '{}' is incompatible with the lifecycle", file.api))
+            .code(INCOMPATIBLE_BUILDPACK)?;
+        if kind == Kind::Extension && !file.order.is_empty() {
+            return Err(Error::new("an extension cannot have an order"));
+        }
+        let section = file.buildpack;
+        let exec_env = section.exec_env.into_iter().map(|env| match env {
+            ExecEnv::Text(name) | ExecEnv::Table { name } => name,
+        });
+        let targets =
+            if file.targets.is_empty() && file.order.is_empty() { implied_targets(kind, root, &file.stacks) } else { file.targets };
+        Ok(Self {
+            kind,
+            api,
+            id: section.id,
+            version: section.version,
+            homepage: section.homepage,
+            clear_env: section.clear_env,
+            exec_env: exec_env.collect(),
+            sbom_formats: section.sbom_formats,
+            targets,
+            order: file.order,
+            root: root.to_path_buf(),
+        })
+    }
+
+    /// Whether it may take part in this execution environment (DESC-10, DET-35, DET-36).
+    pub fn is_for(&self, exec_env: &str) -> bool {
+        self.api < Api::new(0, 12) || self.exec_env.is_empty() || self.exec_env.iter().any(|env| env == "*" || env == exec_env)
+    }
+
+    /// `ID@VERSION`.
+    pub fn full_name(&self) -> String {
+        format!("{}@{}", self.id, self.version)
+    }
+}
+
+/// Targets of a descriptor that names none (DESC-13 to DESC-16).
+fn implied_targets(kind: Kind, root: &Path, stacks: &[Stack]) -> Vec<Target> {
+    let linux = || Target { os: "linux".into(), ..Target::default() };
+    if stacks.iter().any(|stack| stack.id == "*") {
+        return vec![Target::default()];
+    }
+    if stacks.iter().any(|stack| stack.id == "io.buildpacks.stacks.bionic") {
+        let ubuntu = super::target::Distro { name: "ubuntu".into(), version: "18.04".into() };
+        return vec![Target { arch: "amd64".into(), distros: vec![ubuntu], ..linux() }];
+    }
+    let programs: &[&str] = match kind {
+        Kind::Buildpack => &["bin/build"],
+        Kind::Extension => &["bin/detect", "bin/generate"],
+    };
+    if programs.iter().any(|program| root.join(program).exists()) { vec![linux()] } else { Vec::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Descriptor> {
+        Descriptor::parse(text, Kind::Buildpack, Path::new("/none"))
+    }
+
+    /// DESC-02, DESC-09, DESC-10, DESC-12, DESC-18.
+    #[test]
+    fn both_spellings_mean_the_same() {
+        let text = |exec_env: &str, variant: &str| {
+            format!(
+                "api = '0.12'\njunk = 1\n[buildpack]\nid = 'a/b'\nversion = '1'\n{exec_env}\n[[targets]]\nos = 'linux'\n{variant} = 'v8'\n"
+            )
+        };
+        let reference = parse(&text("exec-env = ['test']", "arch-variant")).unwrap();
+        let specification = parse(&text("[[buildpack.exec-env]]\nname = 'test'", "variant")).unwrap();
+        assert_eq!(reference, specification);
+        assert!(reference.is_for("test") && !reference.is_for("production"));
+    }
+
+    /// API-07, DESC-17.
+    #[test]
+    fn unknown_apis_have_their_own_exit_code() {
+        for api in ["0.6", "0.13", "", "x"] {
+            let error = parse(&format!("api = '{api}'\n[buildpack]\nid = 'a'\n")).unwrap_err();
+            assert_eq!(
+                (error.exit_code(), error.to_string()),
+                (12, format!("buildpack API version '{api}' is incompatible with the lifecycle"))
+            );
+        }
+        let extension = "api = '0.12'\n[extension]\nid = 'a'\n[[order]]\n[[order.group]]\nid = 'b'\n";
+        assert!(Descriptor::parse(extension, Kind::Extension, Path::new("/none")).is_err());
+    }
+
+    /// DESC-13, DESC-14, DESC-15.
+    #[test]
+    fn targets_are_implied_by_stacks_and_programs() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("bin")).unwrap();
+        std::fs::write(folder.path().join("bin/build"), "").unwrap();
+        let targets = |stacks: &str, root: &Path| {
+            Descriptor::parse(&format!("api = '0.12'\n[buildpack]\nid = 'a'\n{stacks}"), Kind::Buildpack, root).unwrap().targets
+        };
+        assert_eq!(targets("[[stacks]]\nid = '*'\n", folder.path()), [Target::default()]);
+        assert_eq!(targets("[[stacks]]\nid = 'io.buildpacks.stacks.bionic'\n", folder.path())[0].distros[0].version, "18.04");
+        assert_eq!(targets("", folder.path())[0].os, "linux");
+        assert_eq!(targets("", Path::new("/none")), []);
+    }
+
+    #[test]
+    fn names_cannot_reach_out_of_the_folder() {
+        let modules = Modules { buildpacks: "/none".into(), extensions: "/none".into() };
+        for (id, version) in [("..", "1"), ("a", ".."), ("a", "../b"), ("", "1"), ("a", "")] {
+            assert!(modules.find(Kind::Buildpack, id, version).unwrap_err().to_string().contains("cannot be the name"));
+        }
+    }
+}

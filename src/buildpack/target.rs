@@ -1,0 +1,94 @@
+//! What a run image is, and what a buildpack asks of it (CNB Buildpack Specification, targets).
+
+use serde::{Deserialize, Serialize};
+
+/// A machine and distribution. An empty field matches anything.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    /// The operating system.
+    #[serde(default)]
+    pub os: String,
+    /// The processor.
+    #[serde(default)]
+    pub arch: String,
+    /// The processor's variant; both spellings are in the wild (DESC-12).
+    #[serde(default, alias = "arch-variant", skip_serializing_if = "String::is_empty")]
+    pub variant: String,
+    /// The distributions; a run image has at most one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub distros: Vec<Distro>,
+}
+
+/// A distribution of an operating system.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Distro {
+    /// `ID` of os-release.
+    #[serde(default)]
+    pub name: String,
+    /// `VERSION_ID` of os-release.
+    #[serde(default)]
+    pub version: String,
+}
+
+impl Target {
+    /// Whether a buildpack for this target works on `image` (DET-31).
+    pub fn accepts(&self, image: &Self) -> bool {
+        let same = |one: &str, other: &str| one.is_empty() || other.is_empty() || one == other;
+        let distro =
+            |wanted: &Distro| image.distros.iter().any(|found| same(&wanted.name, &found.name) && same(&wanted.version, &found.version));
+        same(&self.os, &image.os)
+            && same(&self.arch, &image.arch)
+            && same(&self.variant, &image.variant)
+            && (self.distros.is_empty() || self.distros.iter().any(distro))
+    }
+
+    /// The variables by which buildpacks are told of the target (BLD-06).
+    pub fn variables(&self) -> Vec<(&'static str, String)> {
+        let distro = self.distros.first().cloned().unwrap_or_default();
+        let always = [("CNB_TARGET_OS", &self.os), ("CNB_TARGET_ARCH", &self.arch)];
+        let sometimes = [
+            ("CNB_TARGET_ARCH_VARIANT", &self.variant),
+            ("CNB_TARGET_DISTRO_NAME", &distro.name),
+            ("CNB_TARGET_DISTRO_VERSION", &distro.version),
+        ];
+        let sometimes = sometimes.into_iter().filter(|(_, value)| !value.is_empty());
+        always.into_iter().chain(sometimes).map(|(name, value)| (name, value.clone())).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(os: &str, arch: &str, variant: &str, distros: &[(&str, &str)]) -> Target {
+        let distros = distros.iter().map(|(name, version)| Distro { name: (*name).into(), version: (*version).into() }).collect();
+        Target { os: os.into(), arch: arch.into(), variant: variant.into(), distros }
+    }
+
+    /// DET-31, DESC-11.
+    #[test]
+    fn empty_fields_match_anything() {
+        let image = target("linux", "amd64", "", &[("debian", "13")]);
+        for (wanted, accepted) in [
+            (Target::default(), true),
+            (target("linux", "", "", &[]), true),
+            (target("", "amd64", "v8", &[]), true),
+            (target("windows", "", "", &[]), false),
+            (target("linux", "arm64", "", &[]), false),
+            (target("linux", "amd64", "", &[("debian", "12"), ("debian", "13")]), true),
+            (target("linux", "amd64", "", &[("debian", "")]), true),
+            (target("linux", "amd64", "", &[("ubuntu", "")]), false),
+        ] {
+            assert_eq!(wanted.accepts(&image), accepted, "{wanted:?}");
+        }
+        assert!(!target("", "", "", &[("debian", "")]).accepts(&target("linux", "amd64", "", &[])));
+    }
+
+    /// BLD-06.
+    #[test]
+    fn variables_that_have_no_value_are_not_set() {
+        let names = |target: &Target| target.variables().into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+        assert_eq!(names(&target("linux", "", "", &[])), ["CNB_TARGET_OS", "CNB_TARGET_ARCH"]);
+        assert_eq!(names(&target("linux", "arm64", "v8", &[("debian", "13")])).len(), 5);
+    }
+}
