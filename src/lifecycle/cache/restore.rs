@@ -12,7 +12,7 @@ use std::ffi::OsStr;
 use std::fs::{self, File, Permissions};
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// A layer whose contents are in the layers folder again.
@@ -67,7 +67,9 @@ impl Cache {
         let blob = contents.blob.clone().filter(|blob| self.blob_path(blob).is_file());
         let diff_id = self.sha(id).unwrap_or_default();
         let (source, fingerprint) = match (&blob, is_whole) {
-            (Some(_), true) if fs::rename(&place, path).is_ok() => (Source::Lent, contents.fingerprint.clone()),
+            (Some(_), true) if belongs_to(&place, owner) && fs::rename(&place, path).is_ok() => {
+                (Source::Lent, contents.fingerprint.clone())
+            }
             (_, true) => (Source::Copied, self.copy(&place, path, owner)?),
             (Some(blob), false) => (Source::Unpacked, self.unpack(blob, &diff_id, path, owner)?),
             (None, false) => return Err(Error::new(format!("the cached contents of the layer `{id}` are damaged"))),
@@ -145,6 +147,12 @@ impl Cache {
         let mut names = (1_u64..).map(|number| format!("{readable}-{number}"));
         names.find(|name| !taken(name)).unwrap_or(readable)
     }
+}
+
+/// Whether a folder belongs to whom a build needs it to belong to; an earlier build may have run as somebody else.
+fn belongs_to(folder: &Path, owner: Option<Owner>) -> bool {
+    let wanted = owner.map_or_else(|| rustix::process::geteuid().as_raw(), |owner| owner.uid);
+    folder.symlink_metadata().is_ok_and(|found| found.uid() == wanted)
 }
 
 /// Sets the modes that unpacking had to leave out; each line is `UID GID MODE PATH`.

@@ -2,9 +2,12 @@
 //! start with [`layers_metadata`], which says what an app image is made of.
 
 pub mod analyzed;
+pub mod build_metadata;
+pub mod layer_toml;
 pub mod layers_metadata;
 pub mod project_metadata;
 pub mod report;
+pub mod run;
 
 /// Label: the layers of an app image, its run image (Platform spec, `io.buildpacks.lifecycle.metadata`).
 pub const LIFECYCLE_METADATA_LABEL: &str = "io.buildpacks.lifecycle.metadata";

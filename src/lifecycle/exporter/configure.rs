@@ -48,6 +48,16 @@ pub fn configure(run_image: &Image, layers: Vec<Layer>, request: &Configure, out
     Ok(image)
 }
 
+/// The time in `SOURCE_DATE_EPOCH`; a value that is no whole number of seconds is warned of and ignored (IN-39).
+pub fn source_date_epoch(value: Option<&str>, output: &Output) -> Option<i64> {
+    let value = value.filter(|value| !value.is_empty())?;
+    let seconds = value.parse().ok().filter(|seconds| jiff::Timestamp::from_second(*seconds).is_ok());
+    if seconds.is_none() {
+        output.warn("Ignoring invalid SOURCE_DATE_EPOCH");
+    }
+    seconds
+}
+
 /// EXP-19 to EXP-22.
 fn set_environment(image: &mut Image, request: &Configure) {
     let config = &mut image.config;
@@ -144,6 +154,9 @@ mod tests {
         let request = Configure { created: Some(1_700_000_000), ..request(&[]) };
         let image = configure(&run_image(&[]), vec![], &request, &Output::quiet()).unwrap();
         assert_eq!(image.config.created, "2023-11-14T22:13:20Z");
+        let values = [None, Some(""), Some("1700000000"), Some("-1"), Some("soon"), Some("99999999999999")];
+        let expected = [None, None, Some(1_700_000_000), Some(-1), None, None];
+        assert_eq!(values.map(|value| source_date_epoch(value, &Output::quiet())), expected);
     }
 
     /// EXP-15.

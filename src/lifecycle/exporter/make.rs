@@ -5,6 +5,7 @@ use crate::archive::LayerWriter;
 use crate::error::{Context, Error, Result};
 use crate::image::{Digest, History, Layer};
 use crate::lifecycle::layer::{Contents, Owner, write};
+use crate::output::{Output, Progress};
 use crate::store::{BlobWriter, Store};
 use sha2::{Digest as _, Sha256};
 use std::io::{self, Write};
@@ -45,13 +46,13 @@ pub struct Made {
 }
 
 /// Makes all layers and returns them in the order of the jobs.
-pub fn make(jobs: &[Job], owner: Owner, store: &Store) -> Result<Vec<Made>> {
+pub fn make(jobs: &[Job], owner: Owner, store: &Store, output: &Output) -> Result<Vec<Made>> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(jobs.len());
     let next = AtomicUsize::new(0);
     let done: Mutex<Vec<(usize, Result<Made>)>> = Mutex::new(Vec::new());
     let work = || {
         while let Some((index, job)) = take(jobs, &next) {
-            let made = make_one(job, owner, store).context(|| format!("cannot export the layer `{}`", job.id));
+            let made = make_one(job, owner, store, output).context(|| format!("cannot export the layer `{}`", job.id));
             let failed = made.is_err();
             done.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((index, made));
             if failed {
@@ -75,7 +76,7 @@ fn take<'a>(jobs: &'a [Job<'a>], next: &AtomicUsize) -> Option<(usize, &'a Job<'
     jobs.get(index).map(|job| (index, job))
 }
 
-fn make_one(job: &Job, owner: Owner, store: &Store) -> Result<Made> {
+fn make_one(job: &Job, owner: Owner, store: &Store, output: &Output) -> Result<Made> {
     let history = History { created_by: job.created_by.clone(), ..History::default() };
     let reused = |layer: &Layer, left_out| Made { layer: Layer { history: history.clone(), ..layer.clone() }, reused: true, left_out };
     match &job.known {
@@ -90,11 +91,29 @@ fn make_one(job: &Job, owner: Owner, store: &Store) -> Result<Made> {
         Known::Nothing => {}
     }
     let mut left_out = Vec::new();
+    let progress = output.progress(&job.id, None);
     let layer = store.put_layer(history.clone(), |writer: &mut LayerWriter<BlobWriter>| {
-        left_out = write(&job.contents, owner, writer)?;
+        left_out = write(&job.contents, owner, &mut Counted { writer, progress: &progress })?;
         Ok(())
     })?;
     Ok(Made { layer, reused: false, left_out })
+}
+
+struct Counted<'a, W> {
+    writer: W,
+    progress: &'a Progress,
+}
+
+impl<W: Write> Write for Counted<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.writer.write(bytes)?;
+        self.progress.add(count as u64);
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
 }
 
 struct Hashed(Sha256);

@@ -1,6 +1,204 @@
-//! Export.
+//! Export: make an image of the run image, the layers of the buildpacks and the app (Platform spec, exporter). [`export`] is where to
+//! start: it lists the layers, makes those that changed, and puts labels and configuration on top.
 
-pub mod configure;
-pub mod make;
-pub mod pattern;
-pub mod slices;
+mod buildpack_layers;
+mod configure;
+mod label;
+mod layers;
+mod make;
+mod pattern;
+mod save;
+mod sbom;
+mod slices;
+
+pub use configure::source_date_epoch;
+pub use save::save;
+pub use sbom::SbomFile;
+
+use self::buildpack_layers::{Found, Previous};
+use self::configure::{Configure, configure};
+use self::make::{Job, Made, make};
+use super::cache::{Cache, NewContents};
+use super::documents::LIFECYCLE_METADATA_LABEL;
+use super::documents::build_metadata::{BuildMetadata, GroupElement, LauncherMetadata};
+use super::documents::layers_metadata::LayersMetadata;
+use super::documents::project_metadata::ProjectMetadata;
+use super::layer::Owner;
+use super::restorer::Restored;
+use crate::error::{Advice, Result};
+use crate::image::Image;
+use crate::output::Output;
+use crate::store::Store;
+use std::path::PathBuf;
+
+/// The folders of a build: where they are on this machine, and where inside the image.
+#[derive(Clone, Debug)]
+pub struct Folders {
+    /// The layers folder.
+    pub layers: PathBuf,
+    /// The layers folder inside the image, as `/layers`.
+    pub layers_in_image: String,
+    /// The app.
+    pub app: PathBuf,
+    /// The app inside the image, as `/workspace`.
+    pub app_in_image: String,
+}
+
+/// What an image is made of.
+pub struct Export<'a> {
+    /// Where the layers and the app are.
+    pub folders: &'a Folders,
+    /// Who owns them inside the image: the build's user.
+    pub owner: Owner,
+    /// The buildpacks that built, in their order.
+    pub group: &'a [GroupElement],
+    /// What they said of processes, slices and labels: `<layers>/config/metadata.toml`.
+    pub metadata: &'a BuildMetadata,
+    /// What the image stands on.
+    pub run_image: RunImage<'a>,
+    /// The image that this one replaces, where its blobs are in the store.
+    pub previous: Option<&'a Image>,
+    /// What was restored before the build.
+    pub restored: &'a Restored,
+    /// The cache that it was restored from.
+    pub cache: Option<&'a Cache>,
+    /// What starts the processes.
+    pub launcher: Launcher<'a>,
+    /// Where the source came from.
+    pub project: &'a ProjectMetadata,
+    /// The process that the person wants to be the default.
+    pub process_type: Option<&'a str>,
+    /// The execution environment, as `production`.
+    pub exec_env: &'a str,
+    /// Seconds since 1970 that the image carries as its time (`SOURCE_DATE_EPOCH`).
+    pub created: Option<i64>,
+}
+
+/// The run image and its names.
+#[derive(Clone, Debug)]
+pub struct RunImage<'a> {
+    /// The image; its blobs are in the store.
+    pub image: &'a Image,
+    /// What identifies the very image.
+    pub reference: String,
+    /// Its name, for a later rebase.
+    pub name: String,
+    /// Other names of it.
+    pub mirrors: Vec<String>,
+}
+
+/// The program that starts the processes of an app.
+#[derive(Clone, Debug)]
+pub struct Launcher<'a> {
+    /// The program.
+    pub program: &'a [u8],
+    /// Which version it is.
+    pub metadata: LauncherMetadata,
+    /// What it is made of.
+    pub sboms: &'a [SbomFile],
+}
+
+/// What became of an export.
+#[derive(Debug)]
+pub struct Exported {
+    /// The image; the blobs of its layers are in the store.
+    pub image: Image,
+    /// What it is made of.
+    pub metadata: LayersMetadata,
+    /// The layers above the run image, from the bottom up.
+    pub layers: Vec<ExportedLayer>,
+    /// What [`Cache::commit`] is to keep, once the image is saved.
+    pub cache: NewContents,
+}
+
+/// A layer above the run image.
+#[derive(Clone, Debug)]
+pub struct ExportedLayer {
+    /// What messages call it, as `acme/python:venv`.
+    pub id: String,
+    /// Bytes of its blob.
+    pub size: u64,
+    /// Whether it was there before.
+    pub reused: bool,
+}
+
+/// Makes the image. Nothing is tagged or saved but the blobs of the layers.
+pub fn export(request: &Export, store: &Store, output: &Output) -> Result<Exported> {
+    export_layers(request, store, output).code(62)
+}
+
+fn export_layers(request: &Export, store: &Store, output: &Output) -> Result<Exported> {
+    sbom::add_launcher(request)?;
+    let previous = previous(request);
+    let found = buildpack_layers::read(request)?;
+    let jobs = layers::jobs(request, &found, &previous, store)?;
+    let made = make(&jobs, request.owner, store, output)?;
+    report(&jobs, &made, output);
+    let metadata = label::metadata(request, &found, &jobs, &made)?;
+    let mut image = configured(request, made.iter().map(|made| made.layer.clone()).collect(), output)?;
+    label::set_labels(&mut image, request, &metadata, output);
+    Ok(Exported { image, cache: to_cache(request, &found, &metadata, &jobs, &made), metadata, layers: exported_layers(&jobs, &made) })
+}
+
+fn previous<'a>(request: &Export<'a>) -> Previous<'a> {
+    let label = request.previous.and_then(|image| image.label(LIFECYCLE_METADATA_LABEL));
+    let metadata = label.and_then(|label| LayersMetadata::from_label(label).ok());
+    Previous { image: request.previous, metadata: metadata.unwrap_or_default() }
+}
+
+fn report(jobs: &[Job], made: &[Made], output: &Output) {
+    for (job, made) in jobs.iter().zip(made) {
+        for file in &made.left_out {
+            output.warn(&format!("`{file}` is a pipe or a device and is left out of the image"));
+        }
+        if !layers::is_app(job) {
+            output.line(&format!("{} layer '{}'", if made.reused { "Reusing" } else { "Adding" }, job.id));
+        }
+        output.detail(&format!("Layer '{}' SHA: {}", job.id, made.layer.diff_id));
+    }
+    let app = || jobs.iter().zip(made).filter(|(job, _)| layers::is_app(job));
+    let (all, reused) = (app().count(), app().filter(|(_, made)| made.reused).count());
+    if reused > 0 {
+        output.line(&format!("Reused {reused}/{all} app layer(s)"));
+    }
+    if all > reused {
+        output.line(&format!("Added {}/{all} app layer(s)", all - reused));
+    }
+}
+
+fn configured(request: &Export, layers: Vec<crate::image::Layer>, output: &Output) -> Result<Image> {
+    let configuration = Configure {
+        layers_in_image: &request.folders.layers_in_image,
+        app_in_image: &request.folders.app_in_image,
+        process_types: &layers::process_types(request),
+        process_type: request.process_type,
+        default_process_type: request.metadata.default_process_type.as_deref(),
+        created: request.created,
+    };
+    configure(request.run_image.image, layers, &configuration, output)
+}
+
+fn to_cache(request: &Export, found: &[Found], metadata: &LayersMetadata, jobs: &[Job], made: &[Made]) -> NewContents {
+    let mut new = NewContents::default();
+    for buildpack in found {
+        new.buildpacks.push((buildpack.metadata.key.clone(), buildpack.metadata.version.clone()));
+        for layer in buildpack.layers.iter().filter(|layer| layer.metadata.cache) {
+            let place = jobs.iter().position(|job| job.id == layer.id).filter(|_| layer.metadata.launch);
+            let mut cached =
+                buildpack_layers::cached(request, buildpack, layer, place.and_then(|place| made.get(place)).map(|made| &made.layer));
+            let in_label = metadata.buildpack(&buildpack.metadata.key).and_then(|entry| entry.layers.get(&layer.name));
+            cached.metadata = in_label.unwrap_or(&cached.metadata).clone();
+            new.layers.push(cached);
+        }
+    }
+    new.sbom = Some(request.folders.layers.join("sbom/cache")).filter(|folder| folder.is_dir());
+    new
+}
+
+fn exported_layers(jobs: &[Job], made: &[Made]) -> Vec<ExportedLayer> {
+    let layers = jobs.iter().zip(made);
+    layers.map(|(job, made)| ExportedLayer { id: job.id.clone(), size: made.layer.blob.size, reused: made.reused }).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -136,3 +136,6 @@ fn give(path: &Path, owner: Option<Owner>) -> Result<()> {
 pub fn escape(id: &str) -> String {
     id.replace('/', "_")
 }
+
+#[cfg(test)]
+mod tests;

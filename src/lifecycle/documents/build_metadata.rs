@@ -1,0 +1,226 @@
+//! `<layers>/config/metadata.toml`, which the builder phase writes, and the label `io.buildpacks.build.metadata`: the buildpacks that took
+//! part, the launcher, the processes.
+
+use crate::error::{Context, Result};
+use crate::image::to_json;
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// What the builder phase recorded (Platform spec, `metadata.toml`).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct BuildMetadata {
+    /// The process that a buildpack made the default.
+    #[serde(rename = "buildpack-default-process-type", skip_serializing_if = "Option::is_none")]
+    pub default_process_type: Option<String>,
+    /// The buildpacks that built, in their order.
+    pub buildpacks: Vec<GroupElement>,
+    /// The extensions that took part.
+    pub extensions: Vec<GroupElement>,
+    /// Labels for the image.
+    pub labels: Vec<Label>,
+    /// The processes, sorted by type.
+    pub processes: Vec<Process>,
+    /// What the app is divided into.
+    pub slices: Vec<Slice>,
+}
+
+/// A buildpack or extension of a group.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GroupElement {
+    /// Its ID.
+    pub id: String,
+    /// Its version.
+    pub version: String,
+    /// The Buildpack API that it speaks.
+    pub api: String,
+    /// Where a person reads more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub homepage: Option<String>,
+}
+
+/// A label for the image.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Label {
+    /// Its name.
+    pub key: String,
+    /// Its value.
+    pub value: String,
+}
+
+/// A part of the app that becomes a layer of its own.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Slice {
+    /// Patterns of paths.
+    pub paths: Vec<String>,
+}
+
+/// A process that the app can be started as.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Process {
+    /// Its type, as `web`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The program and the arguments that are always given.
+    #[serde(deserialize_with = "string_or_strings")]
+    pub command: Vec<String>,
+    /// Arguments that a person can replace.
+    pub args: Vec<String>,
+    /// Whether it is run without a shell.
+    pub direct: bool,
+    /// Whether it is the default.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub default: bool,
+    /// The buildpack that defined it.
+    #[serde(rename = "buildpack-id")]
+    pub buildpack_id: String,
+    /// The folder that it is run in.
+    #[serde(rename = "working-dir", skip_serializing_if = "Option::is_none")]
+    pub working_dir: Option<String>,
+    /// The execution environments that it is for; empty means all.
+    #[serde(rename = "exec-env", skip_serializing_if = "Vec::is_empty")]
+    pub exec_env: Vec<String>,
+}
+
+impl BuildMetadata {
+    /// Reads the text of `metadata.toml`.
+    pub fn parse(text: &str) -> Result<Self> {
+        toml::from_str(text).context(|| "cannot read the metadata of the build")
+    }
+}
+
+/// Older writers give the command as one string (FMT-11).
+fn string_or_strings<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Command {
+        One(String),
+        Many(Vec<String>),
+    }
+    Ok(match Command::deserialize(deserializer)? {
+        Command::One(command) => vec![command],
+        Command::Many(command) => command,
+    })
+}
+
+/// The label, in the reference's order of keys.
+#[derive(Debug, Serialize)]
+pub struct BuildMetadataLabel<'a> {
+    buildpacks: Vec<Module<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    extensions: Vec<Module<'a>>,
+    launcher: &'a LauncherMetadata,
+    processes: Vec<LabelProcess<'a>>,
+    #[serde(rename = "buildpack-default-process-type", skip_serializing_if = "str::is_empty")]
+    default_process_type: &'a str,
+}
+
+/// Which launcher starts the processes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LauncherMetadata {
+    /// Its version.
+    pub version: String,
+    /// Where it comes from.
+    pub source: LauncherSource,
+}
+
+/// Where a launcher comes from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LauncherSource {
+    /// Its repository.
+    pub git: GitMetadata,
+}
+
+/// A repository and a commit.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GitMetadata {
+    /// The repository.
+    pub repository: String,
+    /// The commit.
+    pub commit: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Module<'a> {
+    id: &'a str,
+    version: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    homepage: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+struct LabelProcess<'a> {
+    #[serde(rename = "type")]
+    kind: &'a str,
+    command: &'a [String],
+    args: Option<&'a [String]>,
+    direct: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    default: bool,
+    #[serde(rename = "buildpackID")]
+    buildpack_id: &'a str,
+    #[serde(rename = "working-dir", skip_serializing_if = "str::is_empty")]
+    working_dir: &'a str,
+    #[serde(rename = "exec-env", skip_serializing_if = "<[String]>::is_empty")]
+    exec_env: &'a [String],
+}
+
+impl<'a> BuildMetadataLabel<'a> {
+    /// The label for what the builder phase recorded.
+    pub fn new(metadata: &'a BuildMetadata, launcher: &'a LauncherMetadata) -> Self {
+        Self {
+            buildpacks: metadata.buildpacks.iter().map(module).collect(),
+            extensions: metadata.extensions.iter().map(module).collect(),
+            launcher,
+            processes: metadata.processes.iter().map(process).collect(),
+            default_process_type: metadata.default_process_type.as_deref().unwrap_or_default(),
+        }
+    }
+
+    /// Writes the label.
+    pub fn to_label(&self) -> String {
+        String::from_utf8_lossy(&to_json(self)).into_owned()
+    }
+}
+
+fn module(element: &GroupElement) -> Module<'_> {
+    Module { id: &element.id, version: &element.version, homepage: element.homepage.as_deref().unwrap_or_default() }
+}
+
+fn process(process: &Process) -> LabelProcess<'_> {
+    LabelProcess {
+        kind: &process.kind,
+        command: &process.command,
+        args: (!process.args.is_empty()).then_some(&process.args),
+        direct: process.direct,
+        default: process.default,
+        buildpack_id: &process.buildpack_id,
+        working_dir: process.working_dir.as_deref().unwrap_or_default(),
+        exec_env: &process.exec_env,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// FMT-08, FMT-11, FMT-14.
+    #[test]
+    fn processes_become_json_in_the_references_order() {
+        let text = "junk = 1\n[[processes]]\ntype = 'repl'\ncommand = 'node'\ndirect = true\nbuildpack-id = 'acme/npm'\nexec-env = ['test']\n\
+            [[processes]]\ntype = 'web'\ncommand = ['node', 'a']\nargs = ['<b>']\nbuildpack-id = 'acme/npm'\nworking-dir = '/x'\n";
+        let metadata = BuildMetadata::parse(text).unwrap();
+        let label = BuildMetadataLabel::new(&metadata, &LauncherMetadata::default()).to_label();
+        let expected = concat!(
+            r#"{"buildpacks":[],"launcher":{"version":"","source":{"git":{"repository":"","commit":""}}},"processes":["#,
+            r#"{"type":"repl","command":["node"],"args":null,"direct":true,"buildpackID":"acme/npm","exec-env":["test"]},"#,
+            r#"{"type":"web","command":["node","a"],"args":["\u003cb\u003e"],"direct":false,"buildpackID":"acme/npm","working-dir":"/x"}]}"#
+        );
+        assert_eq!(label, expected);
+    }
+}
