@@ -26,4 +26,4 @@ pub use order::{Group, GroupDocument, Order, OrderEntry};
 pub use plan::{BuildPlan, BuildpackPlan, Plan, PlanEntry, Provide, Provider, Require, Requirement};
 pub use run::Line;
 pub use sbom::copy_sboms;
-pub use target::Target;
+pub use target::{Distro, Target};

@@ -2,8 +2,9 @@
 //! configurations are looked at, never a layer.
 
 use super::documents::LIFECYCLE_METADATA_LABEL;
-use super::documents::analyzed::{Analyzed, Distro, RunImage, Target};
+use super::documents::analyzed::{Analyzed, RunImage, Target};
 use super::documents::layers_metadata::LayersMetadata;
+use crate::buildpack::Distro;
 use crate::error::{Error, Result};
 use crate::image::Image;
 use crate::output::Output;

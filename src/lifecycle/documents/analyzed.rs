@@ -1,6 +1,7 @@
 //! `analyzed.toml`: what was known of the previous image and the run image before the build (Platform spec, `analyzed.toml`).
 
 use super::layers_metadata::LayersMetadata;
+use crate::buildpack::Distro;
 use crate::error::{Context, Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -53,14 +54,16 @@ pub struct Target {
     pub distro: Option<Distro>,
 }
 
-/// A Linux distribution.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Distro {
-    /// Its name, as `debian`.
-    pub name: String,
-    /// Its version, as `13`.
-    pub version: String,
+impl Target {
+    /// The target as buildpacks are asked whether they work on it.
+    pub fn for_buildpacks(&self) -> crate::buildpack::Target {
+        crate::buildpack::Target {
+            os: self.os.clone(),
+            arch: self.arch.clone(),
+            variant: self.variant.clone(),
+            distros: self.distro.iter().cloned().collect(),
+        }
+    }
 }
 
 #[derive(Serialize, Deserialize)]

@@ -1,109 +1,8 @@
-//! `<layers>/config/metadata.toml`, which the builder phase writes, and the label `io.buildpacks.build.metadata`: the buildpacks that took
-//! part, the launcher, the processes.
+//! The label `io.buildpacks.build.metadata`: the buildpacks that took part, the launcher, the processes.
 
-use crate::error::{Context, Result};
+use crate::buildpack::{BuildMetadata, GroupElement, Process};
 use crate::image::to_json;
-use serde::{Deserialize, Deserializer, Serialize};
-
-/// What the builder phase recorded (Platform spec, `metadata.toml`).
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct BuildMetadata {
-    /// The process that a buildpack made the default.
-    #[serde(rename = "buildpack-default-process-type", skip_serializing_if = "Option::is_none")]
-    pub default_process_type: Option<String>,
-    /// The buildpacks that built, in their order.
-    pub buildpacks: Vec<GroupElement>,
-    /// The extensions that took part.
-    pub extensions: Vec<GroupElement>,
-    /// Labels for the image.
-    pub labels: Vec<Label>,
-    /// The processes, sorted by type.
-    pub processes: Vec<Process>,
-    /// What the app is divided into.
-    pub slices: Vec<Slice>,
-}
-
-/// A buildpack or extension of a group.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct GroupElement {
-    /// Its ID.
-    pub id: String,
-    /// Its version.
-    pub version: String,
-    /// The Buildpack API that it speaks.
-    pub api: String,
-    /// Where a person reads more.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub homepage: Option<String>,
-}
-
-/// A label for the image.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Label {
-    /// Its name.
-    pub key: String,
-    /// Its value.
-    pub value: String,
-}
-
-/// A part of the app that becomes a layer of its own.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Slice {
-    /// Patterns of paths.
-    pub paths: Vec<String>,
-}
-
-/// A process that the app can be started as.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Process {
-    /// Its type, as `web`.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// The program and the arguments that are always given.
-    #[serde(deserialize_with = "string_or_strings")]
-    pub command: Vec<String>,
-    /// Arguments that a person can replace.
-    pub args: Vec<String>,
-    /// Whether it is run without a shell.
-    pub direct: bool,
-    /// Whether it is the default.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub default: bool,
-    /// The buildpack that defined it.
-    #[serde(rename = "buildpack-id")]
-    pub buildpack_id: String,
-    /// The folder that it is run in.
-    #[serde(rename = "working-dir", skip_serializing_if = "Option::is_none")]
-    pub working_dir: Option<String>,
-    /// The execution environments that it is for; empty means all.
-    #[serde(rename = "exec-env", skip_serializing_if = "Vec::is_empty")]
-    pub exec_env: Vec<String>,
-}
-
-impl BuildMetadata {
-    /// Reads the text of `metadata.toml`.
-    pub fn parse(text: &str) -> Result<Self> {
-        toml::from_str(text).context(|| "cannot read the metadata of the build")
-    }
-}
-
-/// Older writers give the command as one string (FMT-11).
-fn string_or_strings<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Command {
-        One(String),
-        Many(Vec<String>),
-    }
-    Ok(match Command::deserialize(deserializer)? {
-        Command::One(command) => vec![command],
-        Command::Many(command) => command,
-    })
-}
+use serde::{Deserialize, Serialize};
 
 /// The label, in the reference's order of keys.
 #[derive(Debug, Serialize)]
@@ -214,7 +113,7 @@ mod tests {
     fn processes_become_json_in_the_references_order() {
         let text = "junk = 1\n[[processes]]\ntype = 'repl'\ncommand = 'node'\ndirect = true\nbuildpack-id = 'acme/npm'\nexec-env = ['test']\n\
             [[processes]]\ntype = 'web'\ncommand = ['node', 'a']\nargs = ['<b>']\nbuildpack-id = 'acme/npm'\nworking-dir = '/x'\n";
-        let metadata = BuildMetadata::parse(text).unwrap();
+        let metadata: BuildMetadata = toml::from_str(text).unwrap();
         let label = BuildMetadataLabel::new(&metadata, &LauncherMetadata::default()).to_label();
         let expected = concat!(
             r#"{"buildpacks":[],"launcher":{"version":"","source":{"git":{"repository":"","commit":""}}},"processes":["#,

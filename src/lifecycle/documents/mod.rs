@@ -3,7 +3,6 @@
 
 pub mod analyzed;
 pub mod build_metadata;
-pub mod layer_toml;
 pub mod layers_metadata;
 pub mod project_metadata;
 pub mod report;

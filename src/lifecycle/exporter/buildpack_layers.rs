@@ -2,14 +2,13 @@
 
 use super::Export;
 use super::make::{Job, Known, cannot_reuse, find};
+use crate::buildpack::{LayerToml, escape_id, layer_names};
 use crate::error::{Context, Error, Result};
 use crate::image::{Image, Layer};
 use crate::lifecycle::cache::{Blob, CachedLayer, RestoredLayer, Rules, layer_id};
 use crate::lifecycle::documents::json_of_table;
-use crate::lifecycle::documents::layer_toml::LayerToml;
 use crate::lifecycle::documents::layers_metadata::{BuildpackLayer, BuildpackLayers, LayersMetadata, StoreMetadata};
 use crate::lifecycle::layer::Contents;
-use crate::lifecycle::restorer::escape;
 use crate::store::Store;
 use std::fs;
 use std::io::ErrorKind;
@@ -43,10 +42,10 @@ pub fn read(request: &Export) -> Result<Vec<Found>> {
 }
 
 fn read_one(request: &Export, id: &str, version: &str) -> Result<Found> {
-    let folder = request.folders.layers.join(escape(id));
+    let folder = request.folders.layers.join(escape_id(id));
     let mut layers = Vec::new();
     let mut malformed = Vec::new();
-    for name in names(&folder)? {
+    for name in layer_names(&folder)? {
         let path = folder.join(format!("{name}.toml"));
         let text = fs::read_to_string(&path).context(|| format!("cannot read `{}`", path.display()))?;
         match LayerToml::parse(&text) {
@@ -75,24 +74,6 @@ fn found_layer(request: &Export, buildpack: &str, name: String, folder: &Path, d
         cache: document.types.cache,
     };
     FoundLayer { id, name, path: path.is_dir().then_some(path), metadata, untouched }
-}
-
-/// The names of the layers in a buildpack's folder, sorted by their bytes.
-fn names(folder: &Path) -> Result<Vec<String>> {
-    let describe = || format!("cannot list `{}`", folder.display());
-    let entries = match fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error).context(describe),
-    };
-    let mut names = Vec::new();
-    for entry in entries {
-        let file = entry.context(describe)?.file_name();
-        let name = file.to_str().and_then(|name| name.strip_suffix(".toml"));
-        names.extend(name.filter(|name| !["launch", "build", "store"].contains(name)).map(str::to_string));
-    }
-    names.sort();
-    Ok(names)
 }
 
 /// EXP-10.
@@ -157,7 +138,7 @@ fn known(request: &Export, layer: &FoundLayer, in_image: &str, before: Option<La
 }
 
 fn in_image(request: &Export, buildpack: &str, layer: &str) -> String {
-    format!("{}/{}/{layer}", request.folders.layers_in_image, escape(buildpack))
+    format!("{}/{}/{layer}", request.folders.layers_in_image, escape_id(buildpack))
 }
 
 /// What the cache gets of a layer; `made` is the layer as it is in the image.
@@ -167,7 +148,7 @@ pub fn cached(request: &Export, found: &Found, layer: &FoundLayer, made: Option<
         buildpack: found.metadata.key.clone(),
         name: layer.name.clone(),
         metadata: layer.metadata.clone(),
-        path: request.folders.layers.join(escape(&found.metadata.key)).join(&layer.name),
+        path: request.folders.layers.join(escape_id(&found.metadata.key)).join(&layer.name),
         blob: made.map(|made| Blob { descriptor: made.blob.clone(), rules }),
         untouched: layer.untouched.clone(),
     }

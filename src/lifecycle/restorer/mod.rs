@@ -7,6 +7,7 @@ use super::cache::{Cache, RestoredLayer, layer_id};
 use super::documents::layers_metadata::{BuildpackLayer, LayersMetadata};
 use super::documents::toml_of_json;
 use super::layer::Owner;
+use crate::buildpack::escape_id;
 use crate::error::{Context, Result};
 use crate::image::Image;
 use crate::output::Output;
@@ -110,7 +111,7 @@ fn restore_contents(request: &Restore, layer: &metadata::Chosen, id: &str, folde
 impl Restore<'_> {
     /// The folder of a buildpack in the layers folder; it is made where it is missing.
     fn folder(&self, buildpack: &str) -> Result<PathBuf> {
-        let folder = self.layers.join(escape(buildpack));
+        let folder = self.layers.join(escape_id(buildpack));
         if !folder.exists() {
             fs::create_dir_all(&folder).context(|| format!("cannot make `{}`", folder.display()))?;
             give(&folder, self.owner)?;
@@ -130,11 +131,6 @@ fn write_metadata(path: &Path, data: &serde_json::Value, owner: Option<Owner>) -
 
 fn give(path: &Path, owner: Option<Owner>) -> Result<()> {
     owner.map_or(Ok(()), |owner| super::cache::give(path, owner))
-}
-
-/// A buildpack's ID as the name of a folder.
-pub fn escape(id: &str) -> String {
-    id.replace('/', "_")
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! Gives the SBOM files of restored layers back to their buildpacks (RES-09, RES-10).
 
 use super::metadata::Chosen;
-use super::{Restore, escape, give};
+use super::{Restore, give};
 use crate::archive::decompressed;
+use crate::buildpack::escape_id;
 use crate::error::{Context, Result};
 use crate::output::Output;
 use crate::store::Store;
@@ -38,7 +39,7 @@ pub fn restore(request: &Restore, layers: &[Chosen], store: &Store, output: &Out
 fn targets(request: &Restore, layers: &[Chosen]) -> Vec<(String, PathBuf)> {
     let mut targets = Vec::new();
     for layer in layers {
-        let folder = escape(&layer.buildpack);
+        let folder = escape_id(&layer.buildpack);
         for extension in EXTENSIONS {
             let inside = format!("{folder}/{}/sbom.{extension}", layer.name);
             targets.push((inside, request.layers.join(&folder).join(format!("{}.sbom.{extension}", layer.name))));

@@ -1,7 +1,8 @@
 //! The image of the same app as the reference made it (fixtures/golden): equal but for digests and media types.
 
 use super::*;
-use crate::lifecycle::documents::build_metadata::{Label, LauncherSource, Process, Slice};
+use crate::buildpack::{Label, Process, Slice};
+use crate::lifecycle::documents::build_metadata::LauncherSource;
 use crate::lifecycle::documents::toml_of_json;
 use serde_json::Value;
 use std::os::unix::fs::symlink;

@@ -1,8 +1,8 @@
 //! Builds after the first one: what is reused, what is made anew, what a buildpack may leave out.
 
 use super::*;
+use crate::buildpack::Label;
 use crate::lifecycle::cache::Source;
-use crate::lifecycle::documents::build_metadata::Label;
 use std::fs::{File, FileTimes};
 use std::os::unix::ffi::OsStrExt;
 
