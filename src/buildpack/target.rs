@@ -31,6 +31,11 @@ pub struct Distro {
 }
 
 impl Target {
+    /// Adds a distribution, where there is one, by name and version.
+    pub fn add_distro(&mut self, distro: Option<(String, String)>) {
+        self.distros.extend(distro.map(|(name, version)| Distro { name, version }));
+    }
+
     /// Whether a buildpack for this target works on `image` (DET-31).
     pub fn accepts(&self, image: &Self) -> bool {
         let same = |one: &str, other: &str| one.is_empty() || other.is_empty() || one == other;

@@ -3,8 +3,13 @@
 //! a layer.
 
 pub mod analyzer;
+pub mod builder;
 pub mod cache;
+pub mod detector;
 pub mod documents;
 pub mod exporter;
+pub mod generator;
 pub mod layer;
+pub mod log;
+pub mod phase;
 pub mod restorer;

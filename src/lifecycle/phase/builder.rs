@@ -1,0 +1,40 @@
+//! The builder as a program.
+
+use super::detector::{refuse_root, target};
+use super::{Inputs, Phase, read};
+use crate::buildpack::{GroupDocument, Modules, Plan};
+use crate::error::{Advice, Context, Result};
+use crate::lifecycle::builder;
+use crate::lifecycle::log::Level;
+use launcher::environment::Environment;
+
+/// Exit code where the build goes wrong other than in `bin/build` (EXIT-05).
+const BUILD_WENT_WRONG: u8 = 52;
+
+/// Runs the buildpacks of the group and writes `metadata.toml`.
+pub(super) fn run(inputs: &Inputs, phase: &Phase) -> Result<()> {
+    refuse_root("build")?;
+    let group = GroupDocument::parse(&read(&inputs.path("group"), "group")?).context(|| "failed to read group file")?;
+    let plan = Plan::parse(&read(&inputs.path("plan"), "plan")?).context(|| "failed to read plan file")?;
+    let (app, layers, platform, build_config) =
+        (inputs.path("app"), inputs.path("layers"), inputs.path("platform"), inputs.path("build-config"));
+    let modules = Modules { buildpacks: inputs.path("buildpacks"), extensions: inputs.path("extensions") };
+    let (target, exec_env) = (target(inputs, phase)?, inputs.exec_env()?);
+    let input = builder::Input {
+        modules: &modules,
+        group: &group,
+        plan,
+        app: &app,
+        layers: &layers,
+        platform: &platform,
+        build_config: &build_config,
+        target: &target,
+        exec_env: &exec_env,
+        environment: Environment::for_build(phase.environment.iter().cloned()),
+    };
+    let built = builder::build(input, &|level, line| phase.log(level, line), &mut |line| phase.log(Level::Info, line));
+    match built {
+        Err(error) if error.exit_code() == 1 => Err(error).code(BUILD_WENT_WRONG),
+        other => other.map(drop),
+    }
+}

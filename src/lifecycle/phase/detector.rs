@@ -1,0 +1,82 @@
+//! The detector as a program.
+
+use super::{Inputs, Phase, read, write};
+use crate::buildpack::{Descriptor, DetectInput, GroupDocument, GroupElement, Modules, Order, Target};
+use crate::error::{Context, Error, Result};
+use crate::lifecycle::documents::analyzed::Analyzed;
+use crate::lifecycle::log::Level;
+use crate::lifecycle::{detector, generator};
+use launcher::environment::Environment;
+
+/// Finds the group, runs its extensions, and writes `group.toml` and `plan.toml` (DET-40, DET-41, DET-43).
+pub(super) fn run(inputs: &Inputs, phase: &Phase) -> Result<()> {
+    refuse_root("detect")?;
+    let order = Order::parse(&read(&inputs.path("order"), "order")?).context(|| "failed to initialize detector: reading order")?;
+    let target = target(inputs, phase)?;
+    let environment = Environment::for_build(phase.environment.iter().cloned());
+    let (app, platform, build_config, exec_env) =
+        (inputs.path("app"), inputs.path("platform"), inputs.path("build-config"), inputs.exec_env()?);
+    let modules = Modules { buildpacks: inputs.path("buildpacks"), extensions: inputs.path("extensions") };
+    let detect = DetectInput {
+        app: &app,
+        platform: &platform,
+        build_config: &build_config,
+        environment: &environment,
+        target: &target,
+        exec_env: &exec_env,
+    };
+    let input = detector::Input { modules: &modules, order: &order, detect };
+    let detected = detector::detect(&input, &|level, line| phase.log(level, line))?;
+    let group = GroupDocument { group: elements(&detected.buildpacks), extensions: elements(&detected.extensions) };
+    write(&inputs.path("group"), &toml::to_string(&group).context(|| "cannot write the group")?)?;
+    let plan = generator::generate(&detected.extensions, detected.plan, &input.detect, &inputs.path("generated"), &mut |line| {
+        phase.log(Level::Info, line)
+    })?;
+    write(&inputs.path("plan"), &toml::to_string(&plan).context(|| "cannot write the plan")?)
+}
+
+fn elements(descriptors: &[Descriptor]) -> Vec<GroupElement> {
+    let element = |descriptor: &Descriptor| GroupElement {
+        id: descriptor.id.clone(),
+        version: descriptor.version.clone(),
+        api: descriptor.api.to_string(),
+        homepage: descriptor.homepage.clone(),
+    };
+    descriptors.iter().map(element).collect()
+}
+
+/// What the run image is, by the analyzer's word; its distribution by that of this image where it says nothing (DET-33, DET-44).
+pub(super) fn target(inputs: &Inputs, phase: &Phase) -> Result<Target> {
+    let path = inputs.path("analyzed");
+    let analyzed = match std::fs::read_to_string(&path) {
+        Ok(text) => Analyzed::parse(&text).context(|| format!("failed to read analyzed file `{}`", path.display()))?,
+        Err(_) => {
+            phase.log(Level::Warning, &format!("No analyzed metadata found at path \"{}\"", path.display()));
+            Analyzed::default()
+        }
+    };
+    let found = analyzed.run_image.and_then(|image| image.target).unwrap_or_default();
+    let mut target = Target { os: found.os, arch: found.arch, variant: found.variant, distros: Vec::new() };
+    let distro = found.distro.map(|distro| (distro.name, distro.version)).or_else(of_this_image);
+    target.add_distro(distro);
+    if target.os.is_empty() {
+        target.os = "linux".into();
+    }
+    if target.arch.is_empty() {
+        target.arch = if cfg!(target_arch = "x86_64") { "amd64" } else { "arm64" }.into();
+    }
+    Ok(target)
+}
+
+fn of_this_image() -> Option<(String, String)> {
+    let text = std::fs::read_to_string("/etc/os-release").ok()?;
+    let value = |key: &str| {
+        text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('=')).map(|value| value.trim_matches(['"', '\'']).to_string())
+    };
+    Some((value("ID")?, value("VERSION_ID").unwrap_or_default()))
+}
+
+/// EXIT-16.
+pub(super) fn refuse_root(action: &str) -> Result<()> {
+    if rustix::process::geteuid().is_root() { Err(Error::new(format!("failed to {action}: refusing to run as root"))) } else { Ok(()) }
+}
