@@ -29,7 +29,7 @@ pub struct Start {
 /// Runs the phase that this program was started as and returns its exit code; nothing where the name is no phase's (API-15).
 pub fn run(start: &Start, output: &Output) -> Option<u8> {
     let name = Path::new(&start.program).file_stem()?.to_str()?.to_string();
-    let phase: fn(&Inputs, &Phase) -> Result<()> = match name.as_str() {
+    let function: fn(&Inputs, &Phase) -> Result<()> = match name.as_str() {
         "detector" => detector::run,
         "builder" => builder::run,
         "analyzer" | "restorer" | "extender" | "exporter" | "creator" | "rebaser" | "lifecycle" => {
@@ -42,7 +42,7 @@ pub fn run(start: &Start, output: &Output) -> Option<u8> {
     let result = check_platform_api(start).and_then(|()| {
         let inputs = Inputs::read(&start.arguments, &start.environment)?;
         let phase = Phase { output, least: inputs.log_level()?, environment: &start.environment };
-        phase(&inputs, &phase)
+        function(&inputs, &phase)
     });
     Some(result.map_or_else(|error| report(&error, &name, output), |()| 0))
 }
