@@ -204,7 +204,7 @@ fn an_unreadable_file_is_named() {
     let project = project();
     let path = project.folders.app.join("secret");
     fs::write(&path, "x").unwrap();
-    fs::set_permissions(&path, Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&path, Permissions::from_mode(0o000)).unwrap();
     if File::open(&path).is_ok() {
         return;
     }
