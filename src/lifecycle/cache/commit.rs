@@ -2,14 +2,20 @@
 
 use super::copy::copy_tree;
 use super::restore::{RestoredLayer, Source};
-use super::{BLOBS, Blob, Cache, Contents, SBOM, State, layer_id};
+use super::{BLOBS, Blob, Cache, Contents, Rules, SBOM, State, layer_id};
 use crate::error::{Context, Result};
+use crate::image::{Descriptor, Digest};
 use crate::lifecycle::documents::layers_metadata::{BuildpackLayer, BuildpackLayers};
-use crate::lifecycle::layer::fingerprint::Fingerprint;
+use crate::lifecycle::layer::{self, fingerprint::Fingerprint};
 use crate::output::Output;
 use crate::store::Store;
+use sha2::{Digest as _, Sha256};
 use std::fs;
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
+
+/// The media type of a tar that is not compressed.
+const UNCOMPRESSED: &str = "application/vnd.oci.image.layer.v1.tar";
 
 /// A layer with `cache = true` as the build left it.
 #[derive(Clone, Debug)]
@@ -22,8 +28,10 @@ pub struct CachedLayer {
     pub metadata: BuildpackLayer,
     /// Its contents.
     pub path: PathBuf,
-    /// The layer as the image holds it, where it is in the image.
-    pub blob: Option<Blob>,
+    /// How a tar is made of the contents.
+    pub rules: Rules,
+    /// The layer's blob in the store, where it is in the image.
+    pub of_image: Option<Descriptor>,
     /// What was restored, where nobody touched it since.
     pub untouched: Option<RestoredLayer>,
 }
@@ -47,11 +55,12 @@ impl Cache {
         for layer in &new.layers {
             let id = layer_id(&layer.buildpack, &layer.name);
             match self.put(&id, layer, store) {
-                Ok(contents) => {
+                Ok((contents, sha)) => {
                     output.detail(&format!("Caching layer '{id}'"));
                     state.contents.insert(id, contents);
+                    let metadata = BuildpackLayer { sha, ..layer.metadata.clone() };
                     let entry = state.buildpacks.iter_mut().find(|entry| entry.key == layer.buildpack);
-                    entry.map(|entry| entry.layers.insert(layer.name.clone(), layer.metadata.clone()));
+                    entry.map(|entry| entry.layers.insert(layer.name.clone(), metadata));
                 }
                 Err(error) => output.warn(&format!("the layer `{id}` is not cached: {error:?}")),
             }
@@ -61,8 +70,9 @@ impl Cache {
         self.sweep()
     }
 
-    fn put(&self, id: &str, layer: &CachedLayer, store: &Store) -> Result<Contents> {
-        let blob = layer.blob.clone().filter(|blob| self.keep_blob(blob, store));
+    /// Puts a layer into the cache; returns where it is, and the digest of its tar.
+    fn put(&self, id: &str, layer: &CachedLayer, store: &Store) -> Result<(Contents, String)> {
+        let (blob, sha) = self.put_blob(layer, store)?;
         let before = self.state.contents.get(id);
         if let (Some(restored), Some(before)) = (&layer.untouched, before) {
             let place = self.contents_path(before);
@@ -72,19 +82,43 @@ impl Cache {
             };
             if is_there {
                 let fingerprint = if restored.source == Source::Copied { &before.fingerprint } else { restored.fingerprint() };
-                return Ok(Contents { folder: before.folder.clone(), fingerprint: fingerprint.clone(), blob });
+                return Ok((Contents { folder: before.folder.clone(), fingerprint: fingerprint.clone(), blob }, sha));
             }
         }
         let folder = self.free_name(id);
         let place = self.folder.join(super::LAYERS).join(&folder);
         move_tree(&layer.path, &place)?;
-        Ok(Contents { fingerprint: Fingerprint::of(&place)?, folder, blob })
+        Ok((Contents { fingerprint: Fingerprint::of(&place)?, folder, blob }, sha))
     }
 
-    /// Gives the store's blob a second name in the cache. Without it the layer is cached, but will be copied instead of lent.
-    fn keep_blob(&self, blob: &Blob, store: &Store) -> bool {
-        let place = self.folder.join(BLOBS).join(blob.descriptor.digest.hex());
-        place.is_file() || fs::hard_link(store.blob_path(&blob.descriptor.digest), place).is_ok()
+    /// Makes sure that the cache has the layer as a tar: the image's, the one that it has, or a new one. A layer whose tar cannot be kept is
+    /// cached all the same, but will be copied instead of lent.
+    fn put_blob(&self, layer: &CachedLayer, store: &Store) -> Result<(Option<Blob>, String)> {
+        if let Some(descriptor) = &layer.of_image {
+            let place = self.folder.join(BLOBS).join(descriptor.digest.hex());
+            let is_there = place.is_file() || fs::hard_link(store.blob_path(&descriptor.digest), &place).is_ok();
+            let blob = Blob { descriptor: descriptor.clone(), rules: layer.rules.clone() };
+            return Ok((is_there.then_some(blob), layer.metadata.sha.clone()));
+        }
+        let kept = layer.untouched.as_ref().and_then(|restored| Some((restored.blob.clone()?, restored.diff_id.clone())));
+        if let Some((blob, sha)) = kept.filter(|(blob, _)| self.blob_path(blob).is_file()) {
+            return Ok((Some(blob), sha));
+        }
+        self.pack(layer).context(|| "cannot pack it for the next build")
+    }
+
+    /// Packs a layer that is in no image. It is not compressed: that would cost every build more than it saves on disk.
+    fn pack(&self, layer: &CachedLayer) -> Result<(Option<Blob>, String)> {
+        let file = tempfile::NamedTempFile::new_in(self.folder.join(super::STAGING))?;
+        let mut tar = Hashing { out: BufWriter::with_capacity(1 << 18, file), hash: Sha256::new(), size: 0 };
+        let contents = layer::Contents::Folder { on_disk: layer.path.clone(), in_image: layer.rules.path.clone() };
+        layer::write(&contents, layer.rules.owner, &mut tar)?;
+        let digest = Digest::from_sha256(tar.hash.finalize().into());
+        let file = tar.out.into_inner().map_err(std::io::IntoInnerError::into_error)?;
+        file.persist(self.folder.join(BLOBS).join(digest.hex())).context(|| "cannot write to the cache")?;
+        let sha = digest.to_string();
+        let blob = Blob { descriptor: Descriptor::new(UNCOMPRESSED, tar.size, digest), rules: layer.rules.clone() };
+        Ok((Some(blob), sha))
     }
 
     fn put_sbom(&self, sbom: &Path) -> Result<String> {
@@ -98,6 +132,25 @@ impl Cache {
     pub fn provide(&self, blob: &Blob, store: &Store) -> bool {
         let digest = &blob.descriptor.digest;
         store.has_blob(digest) || fs::hard_link(self.blob_path(blob), store.blob_path(digest)).is_ok()
+    }
+}
+
+struct Hashing<W> {
+    out: W,
+    hash: Sha256,
+    size: u64,
+}
+
+impl<W: Write> Write for Hashing<W> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let count = self.out.write(bytes)?;
+        self.hash.update(&bytes[..count]);
+        self.size += count as u64;
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.out.flush()
     }
 }
 

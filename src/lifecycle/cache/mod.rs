@@ -3,14 +3,14 @@
 //! ```text
 //! metadata.json      what is cached; replaced as a whole, so a kill leaves the old or the new state
 //! layers/NAME/       the contents of one layer, as the buildpack left them
-//! blobs/HEX          the same layer as the image holds it: a second name of the store's blob
+//! blobs/HEX          the same layer as a tar: of a layer of the image a second name of the store's blob
 //! sbom/NAME/         the SBOM files of the cached layers
 //! ```
 //!
-//! A build must never damage the cache, and restoring must cost next to nothing. So a layer that is in the image too is *lent*: its folder is
-//! moved into the build, and moved back when nothing in it was touched. A build that fails, is killed, or changes it loses that folder and
-//! nothing else, because `blobs` still has the layer. A layer that is in no image has no blob and is *copied*, sharing extents where the file
-//! system can. Hard links would be no cheaper, and a program that writes into a file in place would write into the cache.
+//! A build must never damage the cache, and restoring must cost next to nothing. So a layer is *lent*: its folder is moved into the build, and
+//! moved back when nothing in it was touched. A build that fails, is killed, or changes it loses that folder and nothing else, because
+//! `blobs` still has the layer. Where a folder cannot be moved, it is *copied*. Hard links would be no cheaper, and a program that writes into
+//! a file in place would write into the cache.
 //! [`Cache::restore`] and [`Cache::commit`] are where to start.
 
 mod commit;
@@ -58,12 +58,12 @@ struct Contents {
     folder: String,
     /// What proves that the folder is as it was put there.
     fingerprint: Fingerprint,
-    /// The layer as the image holds it.
+    /// The layer as a tar.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     blob: Option<Blob>,
 }
 
-/// A layer as an image holds it, and by which rules it was made of the folder.
+/// A layer as a tar, and by which rules it was made of the folder. Of a layer of the image it is the image's blob.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Blob {
     /// The blob in `blobs`.

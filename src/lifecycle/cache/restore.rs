@@ -20,9 +20,9 @@ use std::path::{Path, PathBuf};
 pub struct RestoredLayer {
     /// Where its contents are now.
     pub path: PathBuf,
-    /// Digest of the layer's tar, where it is in an image.
+    /// Digest of the layer's tar.
     pub diff_id: String,
-    /// The layer as the image holds it.
+    /// The layer as a tar.
     pub blob: Option<Blob>,
     /// How it came out of the cache.
     pub source: Source,
@@ -35,7 +35,7 @@ pub struct RestoredLayer {
 pub enum Source {
     /// Its folder was moved; the cache has only the blob.
     Lent,
-    /// Its folder was copied; the cache still has it.
+    /// Its folder was copied, because it could not be moved; the cache still has it.
     Copied,
     /// It was unpacked from the blob, because the folder was damaged or missing.
     Unpacked,

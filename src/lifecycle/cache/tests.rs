@@ -54,13 +54,13 @@ impl Place {
     }
 
     fn commit(&self, packed: &Layer, launch: bool, untouched: Option<RestoredLayer>) {
-        let blob = Blob { descriptor: packed.blob.clone(), rules: Rules::new(OWNER, IN_IMAGE) };
         let layer = CachedLayer {
             buildpack: "acme/python".into(),
             name: "venv".into(),
             metadata: BuildpackLayer { sha: packed.diff_id.to_string(), launch, cache: true, ..BuildpackLayer::default() },
             path: self.venv(),
-            blob: launch.then_some(blob),
+            rules: Rules::new(OWNER, IN_IMAGE),
+            of_image: launch.then(|| packed.blob.clone()),
             untouched,
         };
         let new = NewContents { buildpacks: vec![("acme/python".into(), "1".into())], layers: vec![layer], sbom: None };
@@ -81,21 +81,24 @@ impl Place {
     }
 }
 
-/// RES-05, CACHE-18: a layer of the image is lent, unpacked when the loan was lost, and the same in both cases.
+/// RES-05, CACHE-18: a layer is lent, unpacked when the loan was lost, and the same in both cases, whether it is in the
+/// image or not.
 #[test]
 fn a_layer_comes_back_whatever_became_of_the_build_before() {
-    let place = Place::new();
-    let packed = place.built(true);
-    assert!(!place.venv().exists());
-    let lent = place.restore().unwrap();
-    assert_eq!((lent.source, lent.diff_id.as_str()), (Source::Lent, packed.diff_id.as_str()));
-    assert!(lent.is_untouched());
-    assert_eq!(place.packed(&place.venv()).diff_id, packed.diff_id);
-    place.kill();
-    let unpacked = place.restore().unwrap();
-    assert_eq!(unpacked.source, Source::Unpacked);
-    assert!(unpacked.is_untouched());
-    assert_eq!(place.packed(&place.venv()).diff_id, packed.diff_id, "set-user-ID and private files too");
+    for launch in [true, false] {
+        let place = Place::new();
+        let packed = place.built(launch);
+        assert!(!place.venv().exists());
+        let lent = place.restore().unwrap();
+        assert_eq!((lent.source, lent.diff_id.as_str()), (Source::Lent, packed.diff_id.as_str()));
+        assert!(lent.is_untouched());
+        assert_eq!(place.packed(&place.venv()).diff_id, packed.diff_id);
+        place.kill();
+        let unpacked = place.restore().unwrap();
+        assert_eq!(unpacked.source, Source::Unpacked);
+        assert!(unpacked.is_untouched());
+        assert_eq!(place.packed(&place.venv()).diff_id, packed.diff_id, "set-user-ID and private files too");
+    }
 }
 
 /// CACHE-08: what nobody touched goes back without being read.
@@ -131,11 +134,13 @@ fn a_failed_build_gives_back_what_it_did_not_touch() {
     }
 }
 
-/// A layer that is in no image is copied, so that a build can do nothing to the cached one.
+/// Without a tar the folder is not lent but copied, so that a build can do nothing to the cached one.
 #[test]
-fn a_layer_without_a_blob_is_copied() {
+fn a_layer_without_a_tar_is_copied() {
     let place = Place::new();
     let packed = place.built(false);
+    let blobs = place.store.cache("app").join(BLOBS);
+    remove_tree(&blobs).unwrap();
     let restored = place.restore().unwrap();
     assert_eq!(restored.source, Source::Copied);
     assert_eq!(place.packed(&place.venv()).diff_id, packed.diff_id);
@@ -146,9 +151,10 @@ fn a_layer_without_a_blob_is_copied() {
     assert_eq!(fs::read_to_string(place.venv().join("bin/tool")).unwrap(), "one");
     place.commit(&packed, false, Some(again));
     assert_eq!(place.cached_folders(), 1);
+    assert_eq!(fs::read_dir(blobs).unwrap().count(), 1, "the tar is made again");
 }
 
-/// RES-08: damage is noticed; with a blob the layer is unpacked, without it is not restored.
+/// RES-08: damage is noticed: of the folder, then of the tar.
 #[test]
 fn damage_is_noticed() {
     for launch in [true, false] {
@@ -156,17 +162,17 @@ fn damage_is_noticed() {
         place.built(launch);
         let folder = place.store.cache("app").join(LAYERS).join("acme_python_venv-1");
         fs::write(folder.join("secret"), "TWO").unwrap();
-        if launch {
-            assert_eq!(place.restore().unwrap().source, Source::Unpacked);
-            assert_eq!(fs::read_to_string(place.venv().join("secret")).unwrap(), "two");
-            place.kill();
-            fs::remove_dir_all(&folder).ok();
-            let blob = fs::read_dir(place.store.cache("app").join(BLOBS)).unwrap().next().unwrap().unwrap().path();
-            fs::remove_file(&blob).unwrap();
-            fs::write(&blob, "not gzip").unwrap();
-        }
-        let error = place.restore().expect_err("nothing usable is left");
-        assert!(format!("{error:?}").contains("damaged") || format!("{error:?}").contains("cannot unpack"), "{error:?}");
+        assert_eq!(place.restore().unwrap().source, Source::Unpacked);
+        assert_eq!(fs::read_to_string(place.venv().join("secret")).unwrap(), "two");
+        place.kill();
+        let blob = fs::read_dir(place.store.cache("app").join(BLOBS)).unwrap().next().unwrap().unwrap().path();
+        let mut bytes = fs::read(&blob).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        fs::remove_file(&blob).unwrap();
+        fs::write(&blob, bytes).unwrap();
+        let error = format!("{:?}", place.restore().expect_err("nothing usable is left"));
+        assert!(error.contains("damaged") || error.contains("cannot unpack"), "{error}");
         assert!(!place.venv().exists());
     }
 }

@@ -4,7 +4,7 @@ use super::Export;
 use super::make::{Job, Known, cannot_reuse, find};
 use crate::buildpack::{LayerToml, escape_id, layer_names};
 use crate::error::{Context, Error, Result};
-use crate::image::{Image, Layer};
+use crate::image::{Digest, History, Image, Layer, media_type};
 use crate::lifecycle::cache::{Blob, CachedLayer, RestoredLayer, Rules, layer_id};
 use crate::lifecycle::documents::json_of_table;
 use crate::lifecycle::documents::layers_metadata::{BuildpackLayer, BuildpackLayers, LayersMetadata, StoreMetadata};
@@ -128,11 +128,12 @@ impl Previous<'_> {
 fn known(request: &Export, layer: &FoundLayer, in_image: &str, before: Option<Layer>, store: &Store) -> Known {
     let rules = Rules::new(request.owner, in_image);
     let blob = layer.untouched.as_ref().and_then(|restored| Some((restored, restored.blob.as_ref()?)));
-    if let Some((restored, blob)) = blob.filter(|(_, blob)| blob.rules == rules)
+    let of_image = |blob: &Blob| blob.rules == rules && blob.descriptor.media_type == media_type::LAYER_GZIP;
+    if let Some((restored, blob)) = blob.filter(|(_, blob)| of_image(blob))
         && request.cache.is_some_and(|cache| cache.provide(blob, store))
-        && let Ok(diff_id) = crate::image::Digest::parse(&restored.diff_id)
+        && let Ok(diff_id) = Digest::parse(&restored.diff_id)
     {
-        return Known::Unchanged(Layer { blob: blob.descriptor.clone(), diff_id, history: Default::default() });
+        return Known::Unchanged(Layer { blob: blob.descriptor.clone(), diff_id, history: History::default() });
     }
     before.map_or(Known::Nothing, Known::Previous)
 }
@@ -143,13 +144,14 @@ fn in_image(request: &Export, buildpack: &str, layer: &str) -> String {
 
 /// What the cache gets of a layer; `made` is the layer as it is in the image.
 pub fn cached(request: &Export, found: &Found, layer: &FoundLayer, made: Option<&Layer>) -> CachedLayer {
-    let rules = Rules::new(request.owner, &in_image(request, &found.metadata.key, &layer.name));
+    let sha = made.map_or_else(String::new, |made| made.diff_id.to_string());
     CachedLayer {
         buildpack: found.metadata.key.clone(),
         name: layer.name.clone(),
-        metadata: layer.metadata.clone(),
+        metadata: BuildpackLayer { sha, ..layer.metadata.clone() },
         path: request.folders.layers.join(escape_id(&found.metadata.key)).join(&layer.name),
-        blob: made.map(|made| Blob { descriptor: made.blob.clone(), rules }),
+        rules: Rules::new(request.owner, &in_image(request, &found.metadata.key, &layer.name)),
+        of_image: made.map(|made| made.blob.clone()),
         untouched: layer.untouched.clone(),
     }
 }

@@ -138,7 +138,7 @@ fn export_layers(request: &Export, store: &Store, output: &Output) -> Result<Exp
     let metadata = label::metadata(request, &found, &jobs, &made)?;
     let mut image = configured(request, made.iter().map(|made| made.layer.clone()).collect(), output)?;
     label::set_labels(&mut image, request, &metadata, output);
-    Ok(Exported { image, cache: to_cache(request, &found, &metadata, &jobs, &made), metadata, layers: exported_layers(&jobs, &made) })
+    Ok(Exported { image, cache: to_cache(request, &found, &jobs, &made), metadata, layers: exported_layers(&jobs, &made) })
 }
 
 fn previous<'a>(request: &Export<'a>) -> Previous<'a> {
@@ -179,17 +179,14 @@ fn configured(request: &Export, layers: Vec<crate::image::Layer>, output: &Outpu
     configure(request.run_image.image, layers, &configuration, output)
 }
 
-fn to_cache(request: &Export, found: &[Found], metadata: &LayersMetadata, jobs: &[Job], made: &[Made]) -> NewContents {
+fn to_cache(request: &Export, found: &[Found], jobs: &[Job], made: &[Made]) -> NewContents {
     let mut new = NewContents::default();
     for buildpack in found {
         new.buildpacks.push((buildpack.metadata.key.clone(), buildpack.metadata.version.clone()));
         for layer in buildpack.layers.iter().filter(|layer| layer.metadata.cache) {
             let place = jobs.iter().position(|job| job.id == layer.id).filter(|_| layer.metadata.launch);
-            let mut cached =
-                buildpack_layers::cached(request, buildpack, layer, place.and_then(|place| made.get(place)).map(|made| &made.layer));
-            let in_label = metadata.buildpack(&buildpack.metadata.key).and_then(|entry| entry.layers.get(&layer.name));
-            cached.metadata = in_label.unwrap_or(&cached.metadata).clone();
-            new.layers.push(cached);
+            let layer_of_image = place.and_then(|place| made.get(place)).map(|made| &made.layer);
+            new.layers.push(buildpack_layers::cached(request, buildpack, layer, layer_of_image));
         }
     }
     new.sbom = Some(request.folders.layers.join("sbom/cache")).filter(|folder| folder.is_dir());

@@ -3,11 +3,12 @@
 //! It covers of every file what the kernel changes with it and an ordinary user cannot set back: inode number, size, mode, owner, time of
 //! modification and time of status change, in nanoseconds. A file that is written, replaced, moved, chmodded or touched gets a new
 //! time of status change, also when its size and time of modification are set back. The device number is left out: it may change
-//! with a restart. The root's own time of status change is left out: moving the folder changes it.
+//! with a restart. Times and sizes of folders are left out: what is in a folder is covered entry by entry, and a file that comes and goes,
+//! or moving the whole folder, must not count.
 
-use super::tree::{Order, walk};
+use super::tree::{Node, Order, walk};
 use crate::error::{Context, Error, Result};
-use rustix::fs::Stat;
+use rustix::fs::FileType;
 use rustix::time::{ClockId, Timespec, clock_gettime};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -26,7 +27,7 @@ impl Fingerprint {
         walk(folder, Order::Folders, &mut |node| {
             hash.update((node.path.len() as u64).to_le_bytes());
             hash.update(node.path);
-            hash.update(record(node.status, node.path.is_empty()));
+            hash.update(record(node));
             Ok(())
         })
         .context(|| format!("cannot take the fingerprint of `{}`", folder.display()))?;
@@ -53,18 +54,14 @@ fn wait_for_next_tick(written: Timespec) -> Result<()> {
     Err(Error::new("the clock of this machine stands still"))
 }
 
-fn record(status: &Stat, is_root: bool) -> [u8; 64] {
-    let changed = if is_root { [0, 0] } else { [status.st_ctime as u64, status.st_ctime_nsec] };
-    let fields: [u64; 8] = [
-        status.st_ino,
-        u64::from(status.st_mode),
-        (u64::from(status.st_uid) << 32) | u64::from(status.st_gid),
-        status.st_size as u64,
-        status.st_mtime as u64,
-        status.st_mtime_nsec,
-        changed[0],
-        changed[1],
-    ];
+fn record(node: &Node) -> [u8; 64] {
+    let status = node.status;
+    let of_content = match node.file_type() {
+        FileType::Directory => [0; 5],
+        _ => [status.st_size as u64, status.st_mtime as u64, status.st_mtime_nsec, status.st_ctime as u64, status.st_ctime_nsec],
+    };
+    let owner = (u64::from(status.st_uid) << 32) | u64::from(status.st_gid);
+    let fields = [status.st_ino, u64::from(status.st_mode), owner].into_iter().chain(of_content);
     let mut bytes = [0; 64];
     for (place, field) in bytes.chunks_exact_mut(8).zip(fields) {
         place.copy_from_slice(&field.to_le_bytes());
@@ -99,7 +96,7 @@ mod tests {
             ("mode", |root| {
                 fs::set_permissions(root.join("folder/file"), fs::Permissions::from_mode(0o600)).expect("mode");
             }),
-            ("mode of the root", |root| fs::set_permissions(root, fs::Permissions::from_mode(0o700)).expect("mode")),
+            ("mode of the root", |root| fs::set_permissions(root, fs::Permissions::from_mode(0o711)).expect("mode")),
             ("new file", |root| fs::write(root.join("new"), "").expect("write")),
             ("removed file", |root| fs::remove_file(root.join("folder/file")).expect("remove")),
             ("made anew", |root| {
@@ -120,11 +117,13 @@ mod tests {
     }
 
     #[test]
-    fn moving_the_folder_changes_nothing() {
+    fn moving_the_folder_and_passing_files_change_nothing() {
         let root = tempfile::tempdir().expect("a folder");
         fs::create_dir_all(root.path().join("one/folder")).expect("a folder");
         fs::write(root.path().join("one/folder/file"), "x").expect("a file");
         let before = Fingerprint::of_new(&root.path().join("one")).expect("a fingerprint");
+        fs::write(root.path().join("one/folder/lock"), "").expect("a file");
+        fs::remove_file(root.path().join("one/folder/lock")).expect("remove");
         fs::create_dir(root.path().join("elsewhere")).expect("a folder");
         fs::rename(root.path().join("one"), root.path().join("elsewhere/two")).expect("rename");
         assert_eq!(Fingerprint::of(&root.path().join("elsewhere/two")).expect("a fingerprint"), before);

@@ -1,6 +1,7 @@
 //! Which layers a buildpack gets back (Buildpack spec, "Layer Types").
 
 use super::{BuildpackLayer, Restore};
+use crate::buildpack::GroupElement;
 use crate::output::Output;
 
 /// A layer that a buildpack gets back.
@@ -17,7 +18,7 @@ pub struct Chosen {
 /// The layers that the previous image and the cache speak for, in the order of the buildpacks.
 pub fn choose(request: &Restore, output: &Output) -> Vec<Chosen> {
     let mut chosen: Vec<Chosen> = Vec::new();
-    for buildpack in request.buildpacks {
+    for GroupElement { id: buildpack, .. } in request.group {
         let of_image = request.metadata.buildpack(buildpack).map(|layers| &layers.layers);
         let of_cache = request.cache.and_then(|cache| cache.layers(buildpack));
         for (name, metadata) in of_image.into_iter().flatten() {

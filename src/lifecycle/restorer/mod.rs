@@ -7,7 +7,7 @@ use super::cache::{Cache, RestoredLayer, layer_id};
 use super::documents::layers_metadata::{BuildpackLayer, LayersMetadata};
 use super::documents::toml_of_json;
 use super::layer::Owner;
-use crate::buildpack::escape_id;
+use crate::buildpack::{GroupElement, escape_id};
 use crate::error::{Context, Result};
 use crate::image::Image;
 use crate::output::Output;
@@ -20,8 +20,8 @@ use std::path::{Path, PathBuf};
 pub struct Restore<'a> {
     /// The layers folder on this machine.
     pub layers: &'a Path,
-    /// The IDs of the buildpacks that will build.
-    pub buildpacks: &'a [String],
+    /// The buildpacks that will build.
+    pub group: &'a [GroupElement],
     /// What the previous image is made of.
     pub metadata: &'a LayersMetadata,
     /// The previous image, whose SBOM layer is read.
@@ -69,7 +69,7 @@ pub fn restore(request: &Restore, store: &Store, output: &Output) -> Result<Rest
 
 /// RES-01.
 fn restore_stores(request: &Restore) -> Result<()> {
-    for buildpack in request.buildpacks {
+    for GroupElement { id: buildpack, .. } in request.group {
         let Some(kept) = request.metadata.buildpack(buildpack).and_then(|layers| layers.store.as_ref()) else { continue };
         write_metadata(&request.folder(buildpack)?.join("store.toml"), &kept.metadata, request.owner)?;
     }

@@ -1,8 +1,14 @@
 //! Which layers come back.
 
 use super::*;
+use crate::image::History;
+use crate::lifecycle::cache::Rules;
 use crate::lifecycle::cache::{CachedLayer, NewContents};
 use crate::lifecycle::documents::layers_metadata::BuildpackLayers;
+use crate::lifecycle::layer::{self, Contents};
+
+const OWNER: Owner = Owner { uid: 1001, gid: 1000 };
+const IN_IMAGE: &str = "/layers/acme_x/one";
 
 struct Place {
     root: tempfile::TempDir,
@@ -29,7 +35,13 @@ impl Place {
         let path = self.root.path().join("contents");
         fs::create_dir_all(&path).unwrap();
         fs::write(path.join("file"), "cached").unwrap();
-        let layer = CachedLayer { buildpack: "acme/x".into(), name: name.into(), metadata, path, blob: None, untouched: None };
+        let of_image = metadata.launch.then(|| {
+            let contents = Contents::Folder { on_disk: path.clone(), in_image: IN_IMAGE.into() };
+            let packed = self.store.put_layer(History::default(), |writer| layer::write(&contents, OWNER, writer).map(drop));
+            packed.unwrap().blob
+        });
+        let rules = Rules::new(OWNER, IN_IMAGE);
+        let layer = CachedLayer { buildpack: "acme/x".into(), name: name.into(), metadata, path, rules, of_image, untouched: None };
         let new = NewContents { buildpacks: vec![("acme/x".into(), "1".into())], layers: vec![layer], sbom: None };
         self.cache().commit(&new, &self.store, &Output::quiet()).unwrap();
     }
@@ -41,7 +53,7 @@ impl Place {
         let cache = cache.then(|| self.cache());
         let request = Restore {
             layers: &self.layers(),
-            buildpacks: &["acme/x".to_string()],
+            group: &[GroupElement { id: "acme/x".into(), ..GroupElement::default() }],
             metadata: &metadata,
             previous: None,
             cache: cache.as_ref(),
@@ -134,6 +146,7 @@ fn damaged_contents_do_not_come_back() {
     let place = Place::new();
     place.cached("one", layer(false, false, true, ""));
     fs::write(place.store.cache("app").join("layers/acme_x_one-1/file"), "CACHED").unwrap();
+    crate::store::remove_tree(&place.store.cache("app").join("blobs")).unwrap();
     place.restore(None, true, Extent::Everything);
     assert_eq!(place.found(), (false, false));
 }

@@ -183,6 +183,13 @@ fn the_configuration_is_the_references_byte_for_byte() {
     assert_eq!(without_digests(&config), without_digests(CONFIG));
 }
 
+/// TAR-14: the same on every machine, for every user, with every umask.
+#[test]
+fn the_digest_is_the_same_everywhere() {
+    let (_project, exported) = exported();
+    assert_eq!(Digest::of(&exported.image.documents().config).short(), "9c1a815a55a1");
+}
+
 /// TAR-01 to TAR-05, TAR-08, EXP-12, EXP-13, EXP-14, SBOM-11, SLC-06, SLC-10.
 #[test]
 fn the_layers_hold_the_references_files() {

@@ -119,10 +119,9 @@ impl Project {
         let label = self.previous.as_ref().and_then(|image| image.label(LIFECYCLE_METADATA_LABEL));
         let metadata = label.map(|label| LayersMetadata::from_label(label).unwrap()).unwrap_or_default();
         let cache = self.cache();
-        let buildpacks: Vec<String> = self.group.iter().map(|buildpack| buildpack.id.clone()).collect();
         let request = Restore {
             layers: &self.folders.layers,
-            buildpacks: &buildpacks,
+            group: &self.group,
             metadata: &metadata,
             previous: self.previous.as_ref(),
             cache: Some(&cache),

@@ -46,7 +46,7 @@ fn nothing_changed() {
     for _ in 0..2 {
         rebuild(&mut project);
         assert_eq!(project.restored["acme/python:venv"].source, Source::Lent);
-        assert_eq!(project.restored["acme/python:wheels"].source, Source::Copied);
+        assert_eq!(project.restored["acme/python:wheels"].source, Source::Lent);
         let again = project.export().unwrap();
         assert!(reused(&again).iter().all(|(_, reused)| *reused), "{again:?}");
         assert_eq!(project.finish(again).documents().descriptor, first);
