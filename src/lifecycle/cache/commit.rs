@@ -91,8 +91,8 @@ impl Cache {
         Ok((Contents { fingerprint: Fingerprint::of(&place)?, folder, blob }, sha))
     }
 
-    /// Makes sure that the cache has the layer as a tar: the image's, the one that it has, or a new one. A layer whose tar cannot be kept is
-    /// cached all the same, but will be copied instead of lent.
+    /// Makes sure that the cache has the layer as a tar: the image's, the one that it has, or a new one. Without a second name of the image's
+    /// blob the layer is cached all the same, but will be copied instead of lent.
     fn put_blob(&self, layer: &CachedLayer, store: &Store) -> Result<(Option<Blob>, String)> {
         if let Some(descriptor) = &layer.of_image {
             let place = self.folder.join(BLOBS).join(descriptor.digest.hex());

@@ -123,7 +123,11 @@ pub struct ExportedLayer {
     pub reused: bool,
 }
 
-/// Makes the image. Nothing is tagged or saved but the blobs of the layers.
+/// Makes the image. Nothing is tagged or saved but the blobs of the layers: [`save`] gives the image its names, then [`Cache::commit`] keeps
+/// what the next build wants.
+///
+/// # Errors
+/// When a file cannot be read, a buildpack's documents cannot be understood, or the store cannot be written (exit code 62).
 pub fn export(request: &Export, store: &Store, output: &Output) -> Result<Exported> {
     export_layers(request, store, output).code(62)
 }

@@ -8,7 +8,7 @@ use super::documents::layers_metadata::{BuildpackLayer, LayersMetadata};
 use super::documents::toml_of_json;
 use super::layer::Owner;
 use crate::buildpack::{GroupElement, escape_id};
-use crate::error::{Context, Result};
+use crate::error::{Advice, Context, Result};
 use crate::image::Image;
 use crate::output::Output;
 use crate::store::Store;
@@ -47,7 +47,14 @@ pub enum Extent {
 pub type Restored = BTreeMap<String, RestoredLayer>;
 
 /// Restores what the buildpacks left behind the last time.
+///
+/// # Errors
+/// When the layers folder cannot be written. What cannot be restored is left out with a warning.
 pub fn restore(request: &Restore, store: &Store, output: &Output) -> Result<Restored> {
+    restore_all(request, store, output).code(42)
+}
+
+fn restore_all(request: &Restore, store: &Store, output: &Output) -> Result<Restored> {
     restore_stores(request)?;
     if request.extent == Extent::StoreOnly {
         output.line("Skipping buildpack layer analysis");
