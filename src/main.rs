@@ -16,5 +16,9 @@ mod store;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    // First: the sandbox's stage must have a single thread.
+    if let Some(code) = sandbox::entry_point() {
+        return ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX));
+    }
     ExitCode::SUCCESS
 }

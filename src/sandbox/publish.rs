@@ -1,0 +1,299 @@
+//! Published ports without a network of the program's own, without root and without a helper.
+//!
+//! The program stays in this machine's network, so names, TCP, UDP and IPv6 work as they do here. Only two of its calls on TCP sockets are
+//! looked at, by a seccomp listener in the stage:
+//! * `bind` to a published port binds the same socket to the port of this machine instead. Any other port is bound to a free port of the
+//!   loopback interface, so that two runs of one image do not meet and nothing unpublished can be reached from outside.
+//! * `connect` to a port of the loopback interface leads to the program's own socket with that port, or is refused: services of this
+//!   machine are not the program's. Port 53 is an exception, because many machines resolve names there.
+//!
+//! Limits: the program sees this machine's addresses and interfaces; `getsockname` tells the port of this machine; UDP sockets are not looked
+//! at, so UDP servers of two runs can meet, and reach UDP services of the loopback interface; abstract Unix sockets with equal names meet. It
+//! is a convenience, not a wall: a program that wants to can race the listener.
+
+use super::spec::Publish;
+use super::syscall::{self, Answer, Question};
+use crate::error::{Context, Error, Result};
+use rustix::io::Errno;
+use rustix::net::{SocketType, bind, connect, getsockname, sockopt};
+use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
+use std::collections::HashMap;
+use std::io::ErrorKind;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+
+const DOMAIN_NAMES: u16 = 53;
+
+/// Checks that the ports of this machine are free, so that a conflict is told before anything starts.
+pub fn check(ports: &[Publish]) -> Result<()> {
+    for port in ports {
+        let address = port.address.unwrap_or(Ipv4Addr::UNSPECIFIED.into());
+        let hint = match TcpListener::bind((address, port.host)).map_err(|error| error.kind()) {
+            Ok(_) => continue,
+            Err(ErrorKind::AddrInUse) => "another program listens there; publish another port, or end that program",
+            Err(ErrorKind::PermissionDenied) => "ports below 1024 are for root; publish a higher one",
+            Err(ErrorKind::AddrNotAvailable) => "this machine does not have that address",
+            Err(_) => "publish another port",
+        };
+        return Err(Error::new(format!("cannot publish port {} at {address}:{}", port.container, port.host)).hint(hint));
+    }
+    Ok(())
+}
+
+/// Answers the program's questions about ports.
+pub struct Ports {
+    listener: Arc<OwnedFd>,
+    published: Vec<Publish>,
+    /// Where each port that the program bound is in truth, by port and whether the address is of version 6.
+    bound: HashMap<(u16, bool), SocketAddr>,
+}
+
+impl Ports {
+    /// Starts to answer what comes through `listener`.
+    pub fn new(listener: OwnedFd, published: &[Publish]) -> Self {
+        Self { listener: Arc::new(listener), published: published.to_vec(), bound: HashMap::new() }
+    }
+
+    /// Answers one question. Returns whether more can come.
+    pub fn answer_next(&mut self) -> Result<bool> {
+        let question = match syscall::next_question(self.listener.as_fd()) {
+            Ok(Some(question)) => question,
+            Ok(None) => return Ok(!self.is_over()),
+            Err(error) => return Err(error).context(|| "cannot read a question about ports"),
+        };
+        // A question that cannot be understood, as of a program that ended meanwhile, is none of ours.
+        let answer = match self.consider(&question) {
+            Ok(None) => return Ok(true),
+            Ok(Some(answer)) => answer,
+            Err(_) => Answer::Proceed,
+        };
+        syscall::answer(self.listener.as_fd(), question.id, answer).context(|| "cannot answer a question about ports")?;
+        Ok(true)
+    }
+
+    fn is_over(&self) -> bool {
+        use rustix::event::{PollFd, PollFlags, poll};
+        let now = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
+        let mut polled = [PollFd::new(&*self.listener, PollFlags::IN)];
+        poll(&mut polled, Some(&now)).is_err() || polled[0].revents().contains(PollFlags::HUP)
+    }
+
+    /// The answer, or none where another thread gives it.
+    fn consider(&mut self, question: &Question) -> Result<Option<Answer>> {
+        let Some(asked) = read_address(question)? else { return Ok(Some(Answer::Proceed)) };
+        let socket = socket_of(question)?;
+        if sockopt::socket_type(&socket)? != SocketType::STREAM {
+            return Ok(Some(Answer::Proceed));
+        }
+        if question.number == libc::SYS_bind {
+            return Ok(Some(self.bind(&socket, asked)));
+        }
+        match self.destination(asked) {
+            Destination::Outside => Ok(Some(Answer::Proceed)),
+            Destination::Nowhere => Ok(Some(Answer::Failed(Errno::CONNREFUSED))),
+            Destination::Itself(address) => {
+                connect_elsewhere(self.listener.clone(), question.id, socket, address);
+                Ok(None)
+            }
+        }
+    }
+
+    fn bind(&mut self, socket: &OwnedFd, asked: SocketAddr) -> Answer {
+        let only_6 = asked.is_ipv6() && sockopt::ipv6_v6only(socket).unwrap_or(false);
+        let known = self.bound.get(&(asked.port(), asked.is_ipv6())).map(SocketAddr::port);
+        let Some(target) = place(asked, only_6, known, &self.published) else { return Answer::Failed(Errno::ADDRNOTAVAIL) };
+        if let Err(error) = bind(socket, &target) {
+            return Answer::Failed(error);
+        }
+        if let Some(bound) = getsockname(socket).ok().and_then(|address| SocketAddr::try_from(address).ok()) {
+            let port = if asked.port() == 0 { bound.port() } else { asked.port() };
+            self.bound.insert((port, asked.is_ipv6()), bound);
+        }
+        Answer::Done
+    }
+
+    fn destination(&self, asked: SocketAddr) -> Destination {
+        let ip = asked.ip().to_canonical();
+        if !ip.is_loopback() && !ip.is_unspecified() {
+            return Destination::Outside;
+        }
+        let found = |version_6: bool| self.bound.get(&(asked.port(), version_6)).filter(|bound| reaches(ip, **bound));
+        match found(ip.is_ipv6()).or_else(|| found(!ip.is_ipv6())) {
+            Some(bound) => Destination::Itself(local(*bound, asked)),
+            None if asked.port() == DOMAIN_NAMES => Destination::Outside,
+            None => Destination::Nowhere,
+        }
+    }
+}
+
+impl AsFd for Ports {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.listener.as_fd()
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Destination {
+    /// Not this machine.
+    Outside,
+    /// A port of this machine that is not the program's.
+    Nowhere,
+    /// The program's own port, which is there in truth.
+    Itself(SocketAddr),
+}
+
+/// Where a socket that asks for an address is to be bound: to a published port of this machine, or to `known` or a free port of its
+/// loopback interface. None where the published address is of another version than the socket.
+fn place(asked: SocketAddr, only_6: bool, known: Option<u16>, published: &[Publish]) -> Option<SocketAddr> {
+    let any = asked.ip().to_canonical().is_unspecified();
+    if let Some(port) = published.iter().find(|port| port.container == asked.port()) {
+        let ip = match (port.address, asked) {
+            // A program that listens to itself only stays with that.
+            _ if !any => asked.ip(),
+            (None, _) => asked.ip(),
+            (Some(IpAddr::V4(ip)), SocketAddr::V6(_)) if !only_6 => ip.to_ipv6_mapped().into(),
+            (Some(ip), _) if ip.is_ipv6() == asked.is_ipv6() => ip,
+            (Some(_), _) => return None,
+        };
+        return Some(SocketAddr::new(ip, port.host));
+    }
+    let ip = match asked.ip() {
+        IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+        // Reached by both versions.
+        IpAddr::V6(ip) if ip.is_unspecified() && !only_6 || ip.to_ipv4_mapped().is_some() => Ipv4Addr::LOCALHOST.to_ipv6_mapped().into(),
+        IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+    };
+    Some(SocketAddr::new(ip, known.unwrap_or(0)))
+}
+
+/// Whether a connection to this loopback address would arrive at a socket bound so, were it bound as the program asked.
+fn reaches(ip: IpAddr, bound: SocketAddr) -> bool {
+    match (ip, bound.ip()) {
+        (IpAddr::V4(_), IpAddr::V4(_)) | (IpAddr::V6(_), IpAddr::V6(_)) => true,
+        (IpAddr::V4(_), IpAddr::V6(bound)) => bound.is_unspecified() || bound.to_ipv4_mapped().is_some(),
+        (IpAddr::V6(_), IpAddr::V4(_)) => false,
+    }
+}
+
+/// The address by which a socket of the version of `asked` reaches a socket bound to `bound`.
+fn local(bound: SocketAddr, asked: SocketAddr) -> SocketAddr {
+    let ip = match bound.ip().to_canonical() {
+        ip if !ip.is_unspecified() => ip,
+        IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(_) => asked.ip().to_canonical(),
+    };
+    let ip = match (ip, asked) {
+        (ip, _) if ip.is_unspecified() && asked.is_ipv4() => Ipv4Addr::LOCALHOST.into(),
+        (ip, _) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        (IpAddr::V4(ip), SocketAddr::V6(_)) => ip.to_ipv6_mapped().into(),
+        (ip, _) => ip,
+    };
+    SocketAddr::new(ip, bound.port())
+}
+
+/// Connects in a thread of its own: a socket that waits would keep every other question waiting.
+fn connect_elsewhere(listener: Arc<OwnedFd>, id: u64, socket: OwnedFd, address: SocketAddr) {
+    std::thread::spawn(move || {
+        let answer = match connect(&socket, &address) {
+            Ok(()) => Answer::Done,
+            Err(error) => Answer::Failed(error),
+        };
+        // The program may have ended meanwhile.
+        drop(syscall::answer(listener.as_fd(), id, answer));
+    });
+}
+
+/// The address of version 4 or 6 in the call's second argument, or none for other kinds.
+fn read_address(question: &Question) -> Result<Option<SocketAddr>> {
+    let mut buffer = [0; 28];
+    let length = buffer.len().min(question.arguments[2] as usize);
+    let length = syscall::read_memory(question.thread, question.arguments[1], &mut buffer[..length])?;
+    Ok(parse_address(&buffer[..length]))
+}
+
+/// Reads `struct sockaddr_in` and `struct sockaddr_in6`.
+fn parse_address(bytes: &[u8]) -> Option<SocketAddr> {
+    let family = i32::from(u16::from_ne_bytes([*bytes.first()?, *bytes.get(1)?]));
+    let port = u16::from_be_bytes([*bytes.get(2)?, *bytes.get(3)?]);
+    let ip: IpAddr = match family {
+        libc::AF_INET => <[u8; 4]>::try_from(bytes.get(4..8)?).ok()?.into(),
+        libc::AF_INET6 => <[u8; 16]>::try_from(bytes.get(8..24)?).ok()?.into(),
+        _ => return None,
+    };
+    Some(SocketAddr::new(ip, port))
+}
+
+/// The socket in the call's first argument, shared with the program.
+fn socket_of(question: &Question) -> Result<OwnedFd> {
+    let process = pidfd_open(leader(question.thread)?, PidfdFlags::empty())?;
+    Ok(pidfd_getfd(&process, question.arguments[0] as i32, PidfdGetfdFlags::empty())?)
+}
+
+/// The process that a thread belongs to.
+fn leader(thread: Pid) -> Result<Pid> {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", thread.as_raw_nonzero()))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("Tgid:"));
+    line.and_then(|number| Pid::from_raw(number.trim().parse().ok()?)).context(|| "a thread without a process")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ports() -> Vec<Publish> {
+        ["8081:80", "127.0.0.1:8082:81", "[::1]:8083:82"].map(|port| port.parse().unwrap()).to_vec()
+    }
+
+    #[test]
+    fn sockets_are_bound_where_the_user_published_them() {
+        let cases = [
+            ("0.0.0.0:80", false, "0.0.0.0:8081"),
+            ("127.0.0.1:80", false, "127.0.0.1:8081"),
+            ("[::]:80", false, "[::]:8081"),
+            ("[::]:80", true, "[::]:8081"),
+            ("0.0.0.0:81", false, "127.0.0.1:8082"),
+            ("[::]:81", false, "[::ffff:127.0.0.1]:8082"),
+            ("[::]:82", true, "[::1]:8083"),
+            ("0.0.0.0:9000", false, "127.0.0.1:0"),
+            ("[::]:9000", false, "[::ffff:127.0.0.1]:0"),
+            ("[::]:9000", true, "[::1]:0"),
+            ("[::1]:9000", false, "[::1]:0"),
+        ];
+        for (asked, only_6, expected) in cases {
+            let found = place(asked.parse().unwrap(), only_6, None, &ports());
+            assert_eq!(found, Some(expected.parse().unwrap()), "{asked}");
+        }
+        for (asked, only_6) in [("0.0.0.0:82", false), ("[::]:81", true)] {
+            assert_eq!(place(asked.parse().unwrap(), only_6, None, &ports()), None, "{asked}");
+        }
+    }
+
+    #[test]
+    fn connections_reach_the_program_itself_and_nobody_else_here() {
+        let mut found = Ports::new(std::fs::File::open("/dev/null").unwrap().into(), &[]);
+        for (asked, bound) in
+            [((80, false), "0.0.0.0:8081"), ((81, true), "[::]:8082"), ((82, true), "[::ffff:127.0.0.1]:5"), ((83, true), "[::1]:6")]
+        {
+            found.bound.insert(asked, bound.parse().unwrap());
+        }
+        let itself = |address: &str| Destination::Itself(address.parse().unwrap());
+        for (asked, expected) in [
+            ("127.0.0.1:80", itself("127.0.0.1:8081")),
+            ("0.0.0.0:80", itself("127.0.0.1:8081")),
+            ("[::ffff:127.0.0.1]:80", itself("[::ffff:127.0.0.1]:8081")),
+            ("[::1]:80", Destination::Nowhere),
+            ("127.0.0.1:81", itself("127.0.0.1:8082")),
+            ("[::1]:81", itself("[::1]:8082")),
+            ("127.0.0.1:82", itself("127.0.0.1:5")),
+            ("[::1]:82", itself("[::ffff:127.0.0.1]:5")),
+            ("[::1]:83", itself("[::1]:6")),
+            ("127.0.0.1:83", Destination::Nowhere),
+            ("127.0.0.53:53", Destination::Outside),
+            ("127.0.0.1:5432", Destination::Nowhere),
+            ("192.0.2.1:80", Destination::Outside),
+        ] {
+            assert_eq!(found.destination(asked.parse().unwrap()), expected, "{asked}");
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Runs a test as everybody that the sandbox is for.
+
+use super::actor;
+use crate::sandbox::Mode;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+/// Somebody, somewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Person {
+    /// Root.
+    Root,
+    /// A user without subordinate ids.
+    User,
+    /// A user with subordinate ids.
+    Subordinate,
+    /// A user in a container that hides parts of /proc.
+    Contained,
+    /// Root in a container that hides parts of /proc and refuses pivot_root and clone3.
+    ContainedRoot,
+    /// Root on a file system that is an overlay itself.
+    InAnOverlay,
+}
+
+const ROLE: &str = "COOPER_TEST_PERSON";
+const EVERYBODY: [Person; 6] =
+    [Person::Root, Person::User, Person::Subordinate, Person::Contained, Person::ContainedRoot, Person::InAnOverlay];
+
+/// A user that every system has, and that nobody gave subordinate ids.
+const NOBODY: u32 = 65_534;
+
+/// Runs `body` as everybody, if this is root; else as the user that this is. `name` is the test's own.
+pub fn as_everybody(name: &str, body: fn(Person)) {
+    if let Some(role) = std::env::var_os(ROLE) {
+        return body(EVERYBODY.into_iter().find(|person| role == format!("{person:?}").as_str()).unwrap());
+    }
+    if !rustix::process::geteuid().is_root() {
+        let known = crate::sandbox::identity::subordinate().is_ok();
+        return body(if known { Person::Subordinate } else { Person::User });
+    }
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    // Not everybody can reach the place where it was built.
+    std::fs::copy("/proc/self/exe", folder.path().join("program")).unwrap();
+    let mut started = Vec::new();
+    for person in EVERYBODY {
+        let mut command = person.command(folder.path());
+        let module = module_path!().split_once("::").unwrap().1.rsplit_once("::").unwrap().0;
+        let module =
+            if name.starts_with("ports") || name.starts_with("network") { format!("{module}::network") } else { module.to_string() };
+        command.args([&format!("{module}::{name}"), "--exact", "--nocapture"]).env(ROLE, format!("{person:?}"));
+        let output = command.output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        started.push(person);
+        assert!(output.status.success() && text.contains("1 passed"), "as {person:?}: {text}");
+    }
+    assert_eq!(started, EVERYBODY);
+}
+
+impl Person {
+    /// The test program, started by this person. Mounts are made in a namespace that goes away with it.
+    fn command(self, folder: &std::path::Path) -> Command {
+        let itself = folder.join("program");
+        let drop_root = format!("setpriv --reuid={NOBODY} --regid={NOBODY} --clear-groups");
+        let hide = "mount -t tmpfs none /proc/acpi";
+        let script = match self {
+            Person::Root => return Command::new(itself),
+            Person::User => {
+                let mut command = Command::new(itself);
+                command.uid(NOBODY).gid(NOBODY);
+                return command;
+            }
+            Person::Subordinate => {
+                std::fs::write(folder.join("ids"), "nobody:200000:65536\n").unwrap();
+                format!("mount --bind ids /etc/subuid && mount --bind ids /etc/subgid && exec {drop_root} \"$0\" \"$@\"")
+            }
+            Person::Contained => format!("{hide} && exec {drop_root} \"$0\" \"$@\""),
+            Person::ContainedRoot => format!("{hide} && exec -a {} \"$0\" as-in-docker \"$0\" \"$@\"", actor::NAME),
+            Person::InAnOverlay => "mkdir -p l u w o && mount -t tmpfs none u && mkdir u/u u/w && mount -t overlay -o lowerdir=l,upperdir=u/u,workdir=u/w none o && TMPDIR=$PWD/o exec \"$0\" \"$@\"".into(),
+        };
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "bash", "-c", &script]).arg(itself).current_dir(folder);
+        command
+    }
+
+    /// Whether the program has processes of its own.
+    pub fn sees_own_processes(self) -> bool {
+        !matches!(self, Person::Contained | Person::ContainedRoot)
+    }
+
+    /// How many lines the map of users has.
+    pub fn maps(self) -> Option<usize> {
+        match self {
+            Person::User | Person::Contained => Some(1),
+            Person::Subordinate => Some(3),
+            Person::Root | Person::ContainedRoot | Person::InAnOverlay => None,
+        }
+    }
+
+    /// What a probe finds.
+    pub fn mode(self) -> Option<Mode> {
+        match self {
+            Person::Root | Person::ContainedRoot => Some(Mode::Root),
+            Person::User | Person::Contained => Some(Mode::SingleId),
+            Person::Subordinate => Some(Mode::SubordinateIds),
+            Person::InAnOverlay => Some(Mode::Root),
+        }
+    }
+
+    /// Whether a probe finds that this works.
+    pub fn has(self, what: &str) -> bool {
+        match what.split_whitespace().next() {
+            Some("fresh") => self.sees_own_processes(),
+            Some("subordinate") => self == Person::Subordinate,
+            Some("changes") => self != Person::InAnOverlay,
+            _ => true,
+        }
+    }
+}
