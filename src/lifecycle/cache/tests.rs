@@ -34,7 +34,7 @@ impl Place {
 
     /// The layer of the folder at `path` as it is in an image.
     fn packed(&self, path: &Path) -> Layer {
-        let contents = layer::Contents::Folder { on_disk: path.to_path_buf(), in_image: IN_IMAGE.into() };
+        let contents = layer::Contents::Folder { on_disk: path.to_path_buf(), in_image: IN_IMAGE.into(), base: "/layers".into() };
         let write = |writer: &mut LayerWriter<BlobWriter>| layer::write(&contents, OWNER, writer).map(drop);
         self.store.put_layer(History::default(), write).unwrap()
     }
@@ -209,4 +209,26 @@ fn the_store_gets_a_lost_blob_back() {
     let restored = place.restore().unwrap();
     assert!(place.cache().provide(restored.blob.as_ref().unwrap(), &place.store));
     assert!(place.store.has_blob(&packed.blob.digest));
+}
+
+/// A kill between any two steps of a commit: the old state is there, and nothing is left over.
+#[test]
+fn a_commit_that_was_killed_leaves_the_old_state() {
+    let place = Place::new();
+    let packed = place.built(true);
+    let folder = place.store.cache("app");
+    let before = fs::read(folder.join("metadata.json")).unwrap();
+    // Lent, then a changed folder was moved in, with its blob and SBOM files; the metadata was being written.
+    place.restore().unwrap();
+    fs::write(place.venv().join("secret"), "changed").unwrap();
+    fs::rename(place.venv(), folder.join(LAYERS).join("acme_python_venv-2")).unwrap();
+    fs::write(folder.join(BLOBS).join("0".repeat(64)), "new").unwrap();
+    fs::create_dir(folder.join(SBOM).join("1")).unwrap();
+    fs::write(folder.join(STAGING).join("half"), "{").unwrap();
+    drop(place.cache());
+    let left = |name: &str| fs::read_dir(folder.join(name)).unwrap().count();
+    assert_eq!([LAYERS, BLOBS, SBOM, STAGING].map(left), [0, 1, 0, 0]);
+    assert_eq!(fs::read(folder.join("metadata.json")).unwrap(), before);
+    assert_eq!(place.restore().unwrap().source, Source::Unpacked);
+    assert_eq!(place.packed(&place.venv()).diff_id, packed.diff_id);
 }

@@ -106,7 +106,12 @@ pub fn job<'a>(request: &Export, found: &Found, layer: &FoundLayer, previous: &P
         }
         (None, None) => return Err(cannot_reuse(&layer.id)),
     };
-    Ok(Job { id: layer.id.clone(), created_by, contents: Contents::Folder { on_disk: path, in_image }, known })
+    Ok(Job {
+        id: layer.id.clone(),
+        created_by,
+        contents: Contents::Folder { on_disk: path, in_image, base: request.folders.layers_in_image.clone() },
+        known,
+    })
 }
 
 /// The previous image and what it says it is made of.

@@ -32,6 +32,7 @@ pub fn jobs<'a>(request: &'a Export, found: &[Found], previous: &Previous, store
         contents: Contents::Folder {
             on_disk: request.folders.layers.join(name),
             in_image: format!("{}/{name}", request.folders.layers_in_image),
+            base: request.folders.layers_in_image.clone(),
         },
         known,
     };

@@ -32,6 +32,8 @@ pub enum Contents<'a> {
         on_disk: PathBuf,
         /// Its absolute path inside the image.
         in_image: String,
+        /// The folder of the build that it is in, inside the image: this and what is below belongs to the build, what is above to root.
+        base: String,
     },
     /// Some files of the app.
     Slice {
@@ -57,7 +59,7 @@ pub const PROCESS_FOLDER: &str = "/cnb/process";
 pub fn write(contents: &Contents, owner: Owner, out: &mut dyn Write) -> Result<Vec<String>> {
     let mut layer = LayerTar { tar: TarWriter::new(out), owner, left_out: Vec::new() };
     match contents {
-        Contents::Folder { on_disk, in_image } => layer.folder(on_disk, in_image)?,
+        Contents::Folder { on_disk, in_image, base } => layer.folder(on_disk, in_image, base)?,
         Contents::Slice { on_disk, in_image, files } => layer.slice(on_disk, in_image, files.as_ref())?,
         Contents::Launcher(program) => layer.launcher(program)?,
         Contents::ProcessTypes(types) => layer.process_types(types)?,
@@ -75,8 +77,8 @@ struct LayerTar<'a> {
 const ROOT: Owner = Owner { uid: 0, gid: 0 };
 
 impl LayerTar<'_> {
-    fn folder(&mut self, on_disk: &Path, in_image: &str) -> Result<()> {
-        self.parents(in_image, self.owner)?;
+    fn folder(&mut self, on_disk: &Path, in_image: &str, base: &str) -> Result<()> {
+        self.parents(in_image, Some(base))?;
         walk(on_disk, Order::Folders, &mut |node| self.node(node, in_image))
     }
 
@@ -84,7 +86,7 @@ impl LayerTar<'_> {
         if files.is_some_and(BTreeSet::is_empty) {
             return Ok(());
         }
-        self.parents(in_image, self.owner)?;
+        self.parents(in_image, None)?;
         walk(on_disk, Order::Paths, &mut |node| match files {
             Some(files) if !files.contains(node.path) => Ok(()),
             Some(_) | None => self.node(node, in_image),
@@ -92,13 +94,13 @@ impl LayerTar<'_> {
     }
 
     fn launcher(&mut self, program: &[u8]) -> Result<()> {
-        self.parents(LAUNCHER_PATH, ROOT)?;
+        self.parents(LAUNCHER_PATH, None)?;
         let entry = Entry::file(LAUNCHER_PATH, program.len() as u64, 0o755, 0, 0, Entry::NORMAL_TIME);
         self.tar.append(&entry, program).context(|| "cannot pack the launcher")
     }
 
     fn process_types(&mut self, types: &[String]) -> Result<()> {
-        self.parents(&format!("{PROCESS_FOLDER}/"), ROOT)?;
+        self.parents(&format!("{PROCESS_FOLDER}/"), None)?;
         for name in types {
             let link = Entry::symlink(format!("{PROCESS_FOLDER}/{name}"), LAUNCHER_PATH, 0, 0, Entry::NORMAL_TIME);
             // The reference's mode for links that come from no disk.
@@ -107,9 +109,11 @@ impl LayerTar<'_> {
         Ok(())
     }
 
-    /// The folders above a path, without the root. They are the same on every host: mode 755, owned by the build.
-    fn parents(&mut self, path: &str, owner: Owner) -> Result<()> {
+    /// The folders above a path, without the root. They are the same on every host: mode 755, from `base` on owned by the build, above by
+    /// root.
+    fn parents(&mut self, path: &str, base: Option<&str>) -> Result<()> {
         for (at, _) in path.match_indices('/').skip(1) {
+            let owner = if base.is_some_and(|base| at >= base.len()) { self.owner } else { ROOT };
             let entry = Entry::directory(&path[..at], 0o755, owner.uid.into(), owner.gid.into(), Entry::NORMAL_TIME);
             self.tar.append(&entry, std::io::empty()).context(|| format!("cannot pack `{}`", &path[..at]))?;
         }
@@ -198,19 +202,21 @@ mod tests {
         fs::set_permissions(venv.join(OsStr::from_bytes(b"n\xffme")), fs::Permissions::from_mode(0o644)).expect("a mode");
         let _socket = std::os::unix::net::UnixListener::bind(venv.join("socket")).expect("a socket");
         rustix::fs::mknodat(rustix::fs::CWD, venv.join("pipe"), FileType::Fifo, 0o600.into(), 0).expect("a pipe");
-        let contents = Contents::Folder { on_disk: venv.clone(), in_image: "/layers/acme_python/venv".into() };
+        let in_image = "/opt/layers/acme_python/venv".to_string();
+        let contents = Contents::Folder { on_disk: venv.clone(), in_image, base: "/opt/layers".into() };
         let (lines, left_out) = listing(&contents);
         insta::assert_snapshot!(lines.join("\n"), @r"
-        5 755 1001/1000 /layers
-        5 755 1001/1000 /layers/acme_python
-        5 750 1001/1000 /layers/acme_python/venv
-        5 2755 1001/1000 /layers/acme_python/venv/bin
-        2 777 1001/1000 /layers/acme_python/venv/bin/py -> python
-        0 4755 1001/1000 /layers/acme_python/venv/bin/python
-        0 4755 1001/1000 /layers/acme_python/venv/bin/python3
-        0 600 1001/1000 /layers/acme_python/venv/bin-file
-        2 777 1001/1000 /layers/acme_python/venv/loop -> ../venv
-        0 644 1001/1000 /layers/acme_python/venv/n�me
+        5 755 0/0 /opt
+        5 755 1001/1000 /opt/layers
+        5 755 1001/1000 /opt/layers/acme_python
+        5 750 1001/1000 /opt/layers/acme_python/venv
+        5 2755 1001/1000 /opt/layers/acme_python/venv/bin
+        2 777 1001/1000 /opt/layers/acme_python/venv/bin/py -> python
+        0 4755 1001/1000 /opt/layers/acme_python/venv/bin/python
+        0 4755 1001/1000 /opt/layers/acme_python/venv/bin/python3
+        0 600 1001/1000 /opt/layers/acme_python/venv/bin-file
+        2 777 1001/1000 /opt/layers/acme_python/venv/loop -> ../venv
+        0 644 1001/1000 /opt/layers/acme_python/venv/n�me
         ");
         assert_eq!(left_out, [venv.join("pipe").display().to_string()]);
     }
