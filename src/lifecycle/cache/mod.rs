@@ -19,7 +19,9 @@ mod restore;
 
 pub use commit::{CachedLayer, NewContents};
 pub use copy::give;
-pub use restore::{RestoredLayer, Source};
+pub use restore::RestoredLayer;
+#[cfg(test)]
+pub use restore::Source;
 
 use super::documents::layers_metadata::{BuildpackLayer, BuildpackLayers};
 use super::layer::Owner;
