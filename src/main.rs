@@ -10,6 +10,7 @@ mod http;
 mod image;
 mod lifecycle;
 mod output;
+mod platform;
 mod sandbox;
 mod store;
 

@@ -27,7 +27,8 @@ pub struct Copy<'a> {
 pub fn copy(copy: &Copy, output: &Output) -> Result<()> {
     let source = checked(copy.source)?;
     let left_out: Vec<PathBuf> = copy.leave_out.iter().filter_map(|path| path.canonicalize().ok()).collect();
-    let walk = WalkDir::new(&source).sort_by_file_name().into_iter().filter_entry(|entry| !left_out.iter().any(|path| path == entry.path()));
+    let walk =
+        WalkDir::new(&source).sort_by_file_name().into_iter().filter_entry(|entry| !left_out.iter().any(|path| path == entry.path()));
     for entry in walk {
         let entry = entry.context(|| format!("cannot read the source in `{}`", copy.source.display()))?;
         let relative = entry.path().strip_prefix(&source).unwrap_or(Path::new(""));
@@ -60,7 +61,8 @@ fn copy_entry(entry: &DirEntry, target: &Path, output: &Output) -> Result<()> {
         symlink(fs::read_link(entry.path())?, target)?;
     } else if kind.is_file() {
         fs::copy(entry.path(), target)?;
-        let executable = entry.metadata()?.permissions().mode() & 0o100 != 0;
+        let executable =
+            entry.metadata().context(|| format!("cannot read `{}`", entry.path().display()))?.permissions().mode() & 0o100 != 0;
         fs::set_permissions(target, Permissions::from_mode(if executable { 0o755 } else { 0o644 }))?;
     } else {
         let what = if kind.is_socket() {

@@ -116,8 +116,13 @@ mod tests {
     fn pip_settings_of_the_user_win_and_local_folders_stay_out() {
         let folder = tempfile::tempdir().unwrap();
         let (global, user) = (folder.path().join("global"), folder.path().join("user"));
-        std::fs::write(&global, "[global]\nindex-url = https://index.test/a\nfind-links = /wheels\ntimeout = 5\n[list]\nindex-url = https://no.test\n").unwrap();
-        std::fs::write(&user, "[global]\nindex_url: https://index.test/b\nextra-index-url =\n  https://one.test\n  https://two.test\n").unwrap();
+        std::fs::write(
+            &global,
+            "[global]\nindex-url = https://index.test/a\nfind-links = /wheels\ntimeout = 5\n[list]\nindex-url = https://no.test\n",
+        )
+        .unwrap();
+        std::fs::write(&user, "[global]\nindex_url: https://index.test/b\nextra-index-url =\n  https://one.test\n  https://two.test\n")
+            .unwrap();
         let settings = pip_settings(&[global, user, folder.path().join("absent")]);
         let found: Vec<_> = settings.iter().map(|setting| (setting.name.as_str(), setting.value.as_str())).collect();
         assert_eq!(found, [("PIP_INDEX_URL", "https://index.test/b"), ("PIP_EXTRA_INDEX_URL", "https://one.test https://two.test")]);

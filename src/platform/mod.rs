@@ -1,7 +1,9 @@
-//! The operations behind the commands: what `pack` is to the lifecycle. Start with [`build::build`].
+//! The operations behind the commands: what `pack` is to the lifecycle. Start with `build`.
 
 pub mod app;
-pub mod build;
+pub mod doctor;
 pub mod environment;
 pub mod host;
 pub mod outputs;
+pub mod rootfs;
+pub mod run;

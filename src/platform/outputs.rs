@@ -26,7 +26,9 @@ impl Target {
     /// # Errors
     /// When the text is neither.
     pub fn parse(text: &str) -> Result<Self> {
-        let wrong = |why: &str| Error::new(format!("cannot write to `{text}`: {why}")).hint("write `oci:DIR`, `oci:DIR:TAG` or `docker-archive:FILE`");
+        let wrong = |why: &str| {
+            Error::new(format!("cannot write to `{text}`: {why}")).hint("write `oci:DIR`, `oci:DIR:TAG` or `docker-archive:FILE`")
+        };
         let (kind, rest) = text.split_once(':').ok_or_else(|| wrong("it names no kind of output"))?;
         if rest.is_empty() {
             return Err(wrong("it names no path"));
