@@ -1,9 +1,14 @@
-//! The operations behind the commands: what `pack` is to the lifecycle. Start with `build`.
+//! The operations behind the commands: what `pack` is to the lifecycle. Start with [`build::build`].
 
 pub mod app;
+pub mod base_image;
+pub mod build;
+pub mod builder;
+mod compiled;
 pub mod doctor;
+pub mod embedded;
 pub mod environment;
 pub mod host;
+pub mod inspect;
 pub mod outputs;
-pub mod rootfs;
-pub mod run;
+mod packages;

@@ -1,0 +1,96 @@
+//! What this program carries for images: the launcher, the first-party buildpacks, the built-in builders.
+
+/// The launcher, a static program.
+pub const LAUNCHER: &[u8] = include_bytes!(env!("COOPER_LAUNCHER"));
+/// The first-party buildpacks and extensions, one static program.
+pub const BUILDPACKS: &[u8] = include_bytes!(env!("COOPER_BUILDPACKS"));
+
+/// The description of a first-party buildpack or extension.
+pub struct Module {
+    /// Its ID.
+    pub id: &'static str,
+    /// Its version.
+    pub version: &'static str,
+    /// Its folder below `/cnb`: `buildpacks` or `extensions`.
+    pub folder: &'static str,
+    /// Name of its descriptor.
+    pub file: &'static str,
+    /// Its descriptor.
+    pub descriptor: &'static str,
+    /// The names that its program is started under.
+    pub programs: [&'static str; 2],
+}
+
+/// The first-party buildpacks and extensions.
+pub const MODULES: [Module; 3] = [
+    Module {
+        id: "cooper/python",
+        version: "0.1.0",
+        folder: "buildpacks",
+        file: "buildpack.toml",
+        descriptor: include_str!("../../buildpacks/python/buildpack.toml"),
+        programs: ["detect", "build"],
+    },
+    Module {
+        id: "cooper/procfile",
+        version: "0.1.0",
+        folder: "buildpacks",
+        file: "buildpack.toml",
+        descriptor: include_str!("../../buildpacks/procfile/buildpack.toml"),
+        programs: ["detect", "build"],
+    },
+    Module {
+        id: "cooper/debian-packages",
+        version: "0.1.0",
+        folder: "extensions",
+        file: "extension.toml",
+        descriptor: include_str!("../../buildpacks/debian-packages/extension.toml"),
+        programs: ["detect", "generate"],
+    },
+];
+
+/// A built-in builder.
+pub struct BuiltIn {
+    /// Its name.
+    pub name: &'static str,
+    /// Its order.
+    pub order: &'static str,
+    /// What its base images are made of.
+    pub base: &'static str,
+}
+
+/// The built-in builders; the first is the default.
+pub const BUILDERS: [BuiltIn; 2] = [
+    BuiltIn { name: "trixie", order: include_str!("../../builders/trixie/builder.toml"), base: include_str!("../../builders/trixie/base.toml") },
+    BuiltIn { name: "bookworm", order: include_str!("../../builders/bookworm/builder.toml"), base: include_str!("../../builders/bookworm/base.toml") },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::buildpack::{Descriptor, Kind, Order};
+    use crate::debian::Base;
+
+    #[test]
+    fn descriptions_agree_with_the_table() {
+        for module in MODULES {
+            let kind = if module.folder == "extensions" { Kind::Extension } else { Kind::Buildpack };
+            let descriptor = Descriptor::parse(module.descriptor, kind, std::path::Path::new("/none")).unwrap();
+            assert_eq!((descriptor.id.as_str(), descriptor.version.as_str()), (module.id, module.version));
+        }
+        for builder in BUILDERS {
+            assert_eq!(Base::parse(builder.base).unwrap().suite, builder.name);
+            let order = Order::parse(builder.order).unwrap();
+            let known = |id: &str, version: &str| MODULES.iter().any(|module| module.id == id && module.version == version);
+            assert!(order.order.iter().chain(&order.extensions).flat_map(|group| &group.group).all(|entry| known(&entry.id, &entry.version)));
+        }
+    }
+
+    /// The programs in images are small: the launcher is in every one of them.
+    #[test]
+    fn programs_are_small_and_static() {
+        assert!(LAUNCHER.len() < 1_468_007, "the launcher has {} bytes", LAUNCHER.len());
+        assert!(BUILDPACKS.len() < 3_000_000, "the buildpacks have {} bytes", BUILDPACKS.len());
+        assert_eq!(&LAUNCHER[..4], b"\x7fELF");
+    }
+}
