@@ -127,6 +127,8 @@ fn names_of_hosts() -> Vec<Mount> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::archive::{Entry, TarWriter};
+    use crate::image::{History, Image};
     use crate::sandbox::User;
 
     fn request(entrypoint: Option<&str>, arguments: &[&str]) -> Request {
@@ -155,6 +157,51 @@ mod tests {
         assert_eq!(command(Some("worker"), &[]), "worker");
         assert_eq!(command(Some("bash"), &["-c", "id"]), "bash -c id");
         assert!(super::command(&Config::default(), &request(None, &[])).is_err());
+    }
+
+    /// The smallest program: it ends with status 7.
+    fn program() -> Vec<u8> {
+        let (machine, code): (u8, &[u8]) = if cfg!(target_arch = "x86_64") {
+            (62, &[0xbf, 7, 0, 0, 0, 0xb8, 60, 0, 0, 0, 0x0f, 0x05])
+        } else {
+            (183, &[0xe0, 0, 0x80, 0xd2, 0xa8, 0x0b, 0x80, 0xd2, 0x01, 0, 0, 0xd4])
+        };
+        let word = |value: u64| value.to_le_bytes();
+        let (header, base) = (64 + 56, 0x40_0000);
+        let mut file = vec![0x7f, b'E', b'L', b'F', 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, machine, 0, 1, 0, 0, 0];
+        file.extend([word(base + header), word(64), word(0)].concat());
+        file.extend([0, 0, 0, 0, 64, 0, 56, 0, 1, 0, 64, 0, 0, 0, 0, 0]);
+        file.extend([1, 0, 0, 0, 5, 0, 0, 0]);
+        let length = header + code.len() as u64;
+        file.extend([word(0), word(base), word(base), word(length), word(length), word(0x1000)].concat());
+        file.extend(code);
+        file
+    }
+
+    #[test]
+    fn an_image_of_the_store_runs() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let program = program();
+        let layer = store
+            .put_layer(History::default(), |writer| {
+                let mut tar = TarWriter::new(writer);
+                tar.append(&Entry::directory("cnb/process", 0o755, 0, 0, 1), std::io::empty())?;
+                tar.append(&Entry::file("cnb/process/web", program.len() as u64, 0o755, 0, 0, 1), program.as_slice())?;
+                tar.finish()?;
+                Ok(())
+            })
+            .unwrap();
+        let mut image = Image { layers: vec![layer], config: config() };
+        image.config.config.user = "1002:1000".into();
+        let request = request(None, &[]);
+        store.tag(&request.image, &store.put_image(&image).unwrap()).unwrap();
+        assert_eq!(run(&store, &request).unwrap(), 7);
+        assert_eq!(run(&store, &Request { entrypoint: Some("web".into()), ..request.clone() }).unwrap(), 7);
+        let missing = Request { entrypoint: Some("worker".into()), network: Reach::Outside(Vec::new()), ..request.clone() };
+        assert_eq!(run(&store, &missing).unwrap_err().exit_code(), 127);
+        let absent = Request { image: Reference::parse("absent").unwrap(), ..request };
+        assert_eq!(run(&store, &absent).unwrap_err().to_string(), "there is no image `absent`");
     }
 
     #[test]

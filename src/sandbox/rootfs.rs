@@ -119,13 +119,20 @@ fn devices(root: &Root) -> Result<()> {
     root.mount("devpts", &[("newinstance", ""), ("ptmxmode", "0666"), ("mode", "0620")], no_setuid, "dev/pts")
 }
 
-/// /sys, read-only. A fresh one shows the network of its namespace, so only a namespace of its own can have one.
+/// /sys, read-only. A fresh one shows the network of its namespace, so only a namespace of its own can have one; containers that hide parts
+/// of theirs refuse it.
 fn system(root: &Root, spec: &Spec) -> Result<()> {
     let read_only = READ_ONLY | NO_PROGRAMS;
-    match spec.network {
-        Network::None => root.mount("sysfs", &[], read_only, "sys"),
-        Network::Host | Network::Published(_) => root.bind(Path::new("/sys"), Path::new("sys"), read_only),
+    if spec.network == Network::None {
+        match mount::new("sysfs", &[], read_only) {
+            Err(Errno::PERM) => {}
+            fresh => {
+                let place = root.folder(Path::new("sys"))?;
+                return mount::attach(&fresh.context(|| "cannot mount a fresh /sys")?, &place).context(|| "cannot mount /sys in the sandbox");
+            }
+        }
     }
+    root.bind(Path::new("/sys"), Path::new("sys"), read_only)
 }
 
 /// Images without folders for temporary files get them.

@@ -63,7 +63,7 @@ impl Person {
     fn command(self, folder: &std::path::Path) -> Command {
         let itself = folder.join("program");
         let drop_root = format!("setpriv --reuid={NOBODY} --regid={NOBODY} --clear-groups");
-        let hide = "mount -t tmpfs none /proc/acpi";
+        let hide = "mount -t tmpfs none /proc/acpi && mount -t tmpfs none /sys/firmware";
         let script = match self {
             Person::Root => return Command::new(itself),
             Person::User => {
