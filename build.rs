@@ -20,7 +20,9 @@ fn main() {
     let mut cargo = Command::new(variable("CARGO"));
     cargo.current_dir(variable("CARGO_MANIFEST_DIR")).args(["build", "--quiet", "--locked", "--profile", "embedded", "--target", &target]);
     cargo.arg("--target-dir").arg(&embedded);
-    PROGRAMS.iter().for_each(|(package, _, _)| drop(cargo.args(["--package", package])));
+    for (package, _, _) in PROGRAMS {
+        cargo.args(["--package", package]);
+    }
     // What the outer build says of itself must not change these programs.
     for (name, _) in env::vars_os() {
         let name = name.to_string_lossy().into_owned();

@@ -1,9 +1,8 @@
 //! `cooper`: builds OCI images from source with Cloud Native Buildpacks. Which program this is depends on the name it is started under.
 
-#![allow(dead_code)]
-
 mod archive;
 mod buildpack;
+mod cli;
 mod debian;
 mod error;
 mod http;
@@ -14,6 +13,8 @@ mod platform;
 mod sandbox;
 mod store;
 
+use lifecycle::phase::{self, Start};
+use output::{Output, Settings};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -21,5 +22,13 @@ fn main() -> ExitCode {
     if let Some(code) = sandbox::entry_point() {
         return ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX));
     }
-    ExitCode::SUCCESS
+    // What a build writes must not depend on the caller's mask.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
+    let mut arguments = std::env::args_os();
+    let start =
+        Start { program: arguments.next().unwrap_or_default(), arguments: arguments.collect(), environment: std::env::vars_os().collect() };
+    if let Some(code) = phase::run(&start, &Output::new(Settings::default())) {
+        return ExitCode::from(code);
+    }
+    ExitCode::from(cli::run(std::env::args_os()))
 }

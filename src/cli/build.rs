@@ -62,6 +62,7 @@ impl Arguments {
             network: self.network,
             host: crate::platform::host::Host::read(|name| std::env::var_os(name), !self.no_host_config)?,
             mirrors: self.mirrors.read()?,
+            source_date_epoch: std::env::var("SOURCE_DATE_EPOCH").ok(),
         };
         let store = session.store()?;
         let built = build::build(&request, &store, session.output)?;

@@ -37,7 +37,14 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> u8 {
 
 /// Builds container images from source with Cloud Native Buildpacks: no Dockerfile, no daemon, no root.
 #[derive(Parser)]
-#[command(name = "cooper", version, propagate_version = true, max_term_width = 120, subcommand_required = true, arg_required_else_help = true)]
+#[command(
+    name = "cooper",
+    version,
+    propagate_version = true,
+    max_term_width = 120,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
 struct CommandLine {
     #[command(flatten)]
     global: Global,
@@ -154,8 +161,7 @@ impl CommandLine {
 /// `$XDG_DATA_HOME/cooper`, else `$HOME/.local/share/cooper` (XDG Base Directory Specification).
 fn default_store() -> Result<PathBuf> {
     let folder = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    folder("XDG_DATA_HOME")
-        .or_else(|| folder("HOME").map(|home| home.join(".local/share")))
-        .map(|data| data.join("cooper"))
-        .ok_or_else(|| Error::new("cannot tell where to keep images: neither XDG_DATA_HOME nor HOME is set").hint("name a folder with `--store`"))
+    folder("XDG_DATA_HOME").or_else(|| folder("HOME").map(|home| home.join(".local/share"))).map(|data| data.join("cooper")).ok_or_else(
+        || Error::new("cannot tell where to keep images: neither XDG_DATA_HOME nor HOME is set").hint("name a folder with `--store`"),
+    )
 }

@@ -12,6 +12,8 @@ pub struct Base {
     pub distro: String,
     /// Its release, as `trixie`.
     pub suite: String,
+    /// Its version, as `13`: `VERSION_ID` of os-release.
+    pub version: String,
     /// The archives that packages come from.
     pub archive: Vec<Archive>,
     /// What both images have.

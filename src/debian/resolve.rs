@@ -175,7 +175,7 @@ mod tests {
     fn resolve_in(index: &[String], roots: &[&str], ignored: &[&str], extras: &[&str]) -> Result<Vec<String>> {
         let list = |names: &[&str]| format!("[{}]", names.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(","));
         let base = format!(
-            "distro='d'\nsuite='s'\narchive=[]\n[common]\npackages={}\nignore-depends={}\n[build]\n[run]\n",
+            "distro='d'\nsuite='s'\nversion='1'\narchive=[]\n[common]\npackages={}\nignore-depends={}\n[build]\n[run]\n",
             list(roots),
             list(ignored)
         );

@@ -43,6 +43,14 @@ pub fn copy(copy: &Copy, output: &Output) -> Result<()> {
     Ok(())
 }
 
+/// Refuses what is no folder with source code, before anything long is done for it.
+///
+/// # Errors
+/// When there is no such folder.
+pub fn check(source: &Path) -> Result<()> {
+    checked(source).map(drop)
+}
+
 fn checked(source: &Path) -> Result<PathBuf> {
     let hint = "name a folder with source code with `--path`";
     let path = source.canonicalize().context(|| format!("cannot find the source folder `{}`", source.display())).hint(hint)?;

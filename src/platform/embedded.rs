@@ -61,8 +61,16 @@ pub struct BuiltIn {
 
 /// The built-in builders; the first is the default.
 pub const BUILDERS: [BuiltIn; 2] = [
-    BuiltIn { name: "trixie", order: include_str!("../../builders/trixie/builder.toml"), base: include_str!("../../builders/trixie/base.toml") },
-    BuiltIn { name: "bookworm", order: include_str!("../../builders/bookworm/builder.toml"), base: include_str!("../../builders/bookworm/base.toml") },
+    BuiltIn {
+        name: "trixie",
+        order: include_str!("../../builders/trixie/builder.toml"),
+        base: include_str!("../../builders/trixie/base.toml"),
+    },
+    BuiltIn {
+        name: "bookworm",
+        order: include_str!("../../builders/bookworm/builder.toml"),
+        base: include_str!("../../builders/bookworm/base.toml"),
+    },
 ];
 
 #[cfg(test)]
@@ -82,7 +90,9 @@ mod tests {
             assert_eq!(Base::parse(builder.base).unwrap().suite, builder.name);
             let order = Order::parse(builder.order).unwrap();
             let known = |id: &str, version: &str| MODULES.iter().any(|module| module.id == id && module.version == version);
-            assert!(order.order.iter().chain(&order.extensions).flat_map(|group| &group.group).all(|entry| known(&entry.id, &entry.version)));
+            assert!(
+                order.order.iter().chain(&order.extensions).flat_map(|group| &group.group).all(|entry| known(&entry.id, &entry.version))
+            );
         }
     }
 

@@ -12,3 +12,5 @@ pub mod host;
 pub mod inspect;
 pub mod outputs;
 mod packages;
+mod rootfs;
+pub mod run;

@@ -69,7 +69,7 @@ pub fn packages(project: &Project, settings: &Settings, uv_layer: &Path, venv: &
             .env("UV_LINK_MODE", "copy")
             .env("UV_PYTHON_DOWNLOADS", "never")
             .env("UV_NO_PROGRESS", "1");
-        command.env("UV_PROJECT_ENVIRONMENT", venv).env("UV_PYTHON", PYTHON).env("VIRTUAL_ENV", venv);
+        command.env("UV_PROJECT_ENVIRONMENT", venv).env("VIRTUAL_ENV", venv);
         command.env("SOURCE_DATE_EPOCH", "315532801").envs(settings.for_uv()).current_dir(project.folder());
         command
     };

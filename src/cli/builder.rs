@@ -1,0 +1,105 @@
+//! `cooper builder`: what the built-in builders are made of.
+
+use super::{Format, Session};
+use crate::debian::{Lock, Mirrors as Found, mirror::Sources};
+use crate::error::Result;
+use crate::output::human_bytes;
+use crate::platform::builder::{self, Description};
+use clap::Subcommand;
+use std::path::PathBuf;
+
+/// Look at the built-in builders, or bring them up to date.
+#[derive(clap::Args)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Say which buildpacks and Debian packages a builder is made of.
+    Inspect {
+        /// The builder.
+        #[arg(default_value = builder::default_name())]
+        name: String,
+        /// How to write it.
+        #[arg(long, short, value_enum, default_value_t)]
+        output: Format,
+        #[command(flatten)]
+        mirrors: Mirrors,
+    },
+    /// Choose the newest Debian packages for a builder; the next build uses them.
+    Update {
+        /// The builder.
+        #[arg(default_value = builder::default_name())]
+        name: String,
+        #[command(flatten)]
+        mirrors: Mirrors,
+    },
+}
+
+/// Where Debian packages come from.
+#[derive(clap::Args)]
+pub(super) struct Mirrors {
+    /// Mirror of a Debian archive, as `debian=URL` or `debian-security=URL`; repeatable. Else COOPER_DEBIAN_MIRROR, the configuration, apt's sources.
+    #[arg(long, value_name = "ARCHIVE=URL")]
+    deb_mirror: Vec<String>,
+    /// Accept archive indexes that are older than they say they may be.
+    #[arg(long)]
+    no_check_valid_until: bool,
+}
+
+impl Mirrors {
+    pub(super) fn read(&self) -> Result<Found> {
+        let folder = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        let configuration = folder("XDG_CONFIG_HOME").or_else(|| folder("HOME").map(|home| home.join(".config")));
+        Found::read(&Sources {
+            options: self.deb_mirror.clone(),
+            environment: std::env::var("COOPER_DEBIAN_MIRROR").ok(),
+            configuration: configuration.map(|folder| folder.join("cooper/config.toml")),
+            apt: Some("/etc/apt".into()),
+            accept_expired: self.no_check_valid_until,
+        })
+    }
+}
+
+impl Arguments {
+    pub(super) fn run(self, session: &Session) -> Result<u8> {
+        let store = session.store()?;
+        match self.command {
+            Command::Inspect { name, output, mirrors } => {
+                let description = builder::inspect(&name, &mirrors.read()?, &store, session.output)?;
+                match output {
+                    Format::Json => session.print_json(&description)?,
+                    Format::Text => session.print(&text(&description))?,
+                }
+            }
+            Command::Update { name, mirrors } => {
+                let changes = builder::update(&name, &mirrors.read()?, &store, session.output)?;
+                session.print(&if changes.is_empty() { "everything is up to date".into() } else { changes.join("\n") })?;
+            }
+        }
+        Ok(0)
+    }
+}
+
+fn text(description: &Description) -> String {
+    let mut text = format!("builder    {}\nbuildpacks {}\n", description.name, description.buildpacks.join(", "));
+    for (kind, lock) in [("build", &description.build), ("run", &description.run)] {
+        text.push_str(&format!(
+            "\n{kind} image: {} packages, {} as .debs, lock {}\n",
+            lock.packages.len(),
+            human_bytes(size(lock)),
+            lock.digest().short()
+        ));
+        let longest = lock.packages.iter().map(|package| package.name.len()).max().unwrap_or(0);
+        for package in &lock.packages {
+            text.push_str(&format!("  {:longest$}  {}  ({})\n", package.name, package.version, package.why));
+        }
+    }
+    text
+}
+
+fn size(lock: &Lock) -> u64 {
+    lock.packages.iter().map(|package| package.size).sum()
+}

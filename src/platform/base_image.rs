@@ -1,0 +1,200 @@
+//! The base images of a built-in builder: locks resolved and kept, layers composed from Debian packages, each only once.
+
+use crate::debian::compose::{self, RULES, compose};
+use crate::debian::{Base, Cache, Index, Kind, Lock, Mirrors, Refresh, fetch, resolve};
+use crate::error::{Context, Result};
+use crate::image::{Config, Digest, History, Image, Layer, Reference, RunConfig};
+use crate::output::Output;
+use crate::store::{Store, Stored};
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
+
+/// The time that base images carry: they are made of packages, not at a moment.
+const CREATED: &str = "1980-01-01T00:00:01Z";
+
+/// A distribution of Debian, as far as this machine knows it.
+pub struct Distribution<'a> {
+    /// Name of the builder.
+    pub name: &'a str,
+    /// What its images are made of.
+    pub base: Base,
+    text: &'a str,
+    architecture: &'static str,
+    mirrors: &'a Mirrors,
+    cache: Cache,
+    index: OnceCell<Index>,
+    store: &'a Store,
+    output: &'a Output,
+}
+
+/// A base image in the store.
+#[derive(Clone, Debug)]
+pub struct BaseImage {
+    /// Its name in the store.
+    pub name: Reference,
+    /// It.
+    pub stored: Stored,
+    /// Its packages.
+    pub lock: Lock,
+}
+
+impl BaseImage {
+    /// What identifies the very image.
+    pub fn identifier(&self) -> String {
+        let name = self.name.familiar();
+        format!("{}@{}", name.split(':').next().unwrap_or(&name), self.stored.digest)
+    }
+}
+
+impl<'a> Distribution<'a> {
+    /// The distribution that `text`, a `base.toml`, describes.
+    ///
+    /// # Errors
+    /// When the text is no description, or this processor is not one of Debian's.
+    pub fn new(name: &'a str, text: &'a str, mirrors: &'a Mirrors, store: &'a Store, output: &'a Output) -> Result<Self> {
+        let architecture = match std::env::consts::ARCH {
+            "x86_64" => "amd64",
+            "aarch64" => "arm64",
+            other => return Err(crate::error::Error::new(format!("the built-in builders do not know the processor `{other}`"))),
+        };
+        let base = Base::parse(text).context(|| format!("the builder `{name}` is damaged"))?;
+        Ok(Self { name, base, text, architecture, mirrors, cache: Cache::new(store.debian()), index: OnceCell::new(), store, output })
+    }
+
+    /// The lock of an image with `extras` on top of its own packages: the kept one, or one resolved now.
+    ///
+    /// # Errors
+    /// When the packages cannot be resolved.
+    pub fn lock(&self, kind: Kind, extras: &[String]) -> Result<Lock> {
+        let path = self.cache.lock(&self.lock_name(kind, extras));
+        let kept = Lock::read(&path)?;
+        let below = if extras.is_empty() { None } else { Some(self.lock(kind, &[])?) };
+        if let Some(kept) = kept.filter(|kept| below.as_ref().is_none_or(|below| contains(kept, below))) {
+            return Ok(kept);
+        }
+        self.output.detail(&format!("choosing the packages of the {} image", kind.name()));
+        let lock = resolve(&self.base, kind, extras, self.index(Refresh::IfMissing)?)
+            .context(|| format!("cannot choose the packages of the {} image", kind.name()))?;
+        lock.write(&path)?;
+        Ok(lock)
+    }
+
+    /// Chooses both images' own packages anew, from the archives' newest indexes, and returns the locks before and after.
+    ///
+    /// # Errors
+    /// When the indexes cannot be fetched or the packages not resolved.
+    pub fn update(&self) -> Result<Vec<(Kind, Option<Lock>, Lock)>> {
+        let index = self.index(Refresh::Always)?;
+        [Kind::Build, Kind::Run]
+            .into_iter()
+            .map(|kind| {
+                let path = self.cache.lock(&self.lock_name(kind, &[]));
+                let before = Lock::read(&path)?;
+                let after = resolve(&self.base, kind, &[], index)?;
+                after.write(&path)?;
+                Ok((kind, before, after))
+            })
+            .collect()
+    }
+
+    fn index(&self, refresh: Refresh) -> Result<&Index> {
+        if let Some(index) = self.index.get() {
+            return Ok(index);
+        }
+        let index = Index::load(&self.base, self.architecture, self.mirrors, &self.cache, refresh, self.output)?;
+        Ok(self.index.get_or_init(|| index))
+    }
+
+    fn lock_name(&self, kind: Kind, extras: &[String]) -> String {
+        let extras = if extras.is_empty() { String::new() } else { format!("-{}", &Digest::of(extras.join("\n").as_bytes()).hex()[..16]) };
+        format!("{}-{}-{}{extras}", self.name, kind.name(), self.architecture)
+    }
+
+    /// The base image, with `extras` as a second layer where there are any; composed unless the store has it.
+    ///
+    /// # Errors
+    /// When packages cannot be resolved, fetched or composed.
+    pub fn image(&self, kind: Kind, extras: &[String]) -> Result<BaseImage> {
+        let lock = self.lock(kind, extras)?;
+        let below = if extras.is_empty() { None } else { Some(self.image(kind, &[])?) };
+        let key = format!(
+            "{RULES} {} {} {} {extras:?}",
+            self.text,
+            lock.digest(),
+            below.as_ref().map_or("", |below| below.stored.digest.as_str())
+        );
+        let name = Reference::parse(&format!("cooper/{}-{}:{}", self.name, kind.name(), &Digest::of(key.as_bytes()).hex()[..16]))?;
+        if let Some(stored) = self.store.find(&name)? {
+            return Ok(BaseImage { name, stored, lock });
+        }
+        fetch(&lock, self.mirrors, &self.cache, self.output)?;
+        let what = if extras.is_empty() {
+            format!("the {} image", kind.name())
+        } else {
+            format!("the {} image's packages: {}", kind.name(), extras.join(" "))
+        };
+        self.output.line(&format!("composing {what}"));
+        let layer =
+            self.compose(kind, &lock, below.as_ref().map(|below| &below.lock), extras).context(|| format!("cannot compose {what}"))?;
+        let mut image = below.map_or_else(|| self.empty_image(kind), |below| below.stored.image);
+        image.layers.push(layer);
+        self.describe(&mut image, &lock, extras);
+        let manifest = self.store.put_image(&image)?;
+        self.store.tag(&name, &manifest)?;
+        Ok(BaseImage { name, stored: self.store.read(&manifest.digest)?, lock })
+    }
+
+    fn compose(&self, kind: Kind, lock: &Lock, below: Option<&Lock>, extras: &[String]) -> Result<Layer> {
+        let created_by = if extras.is_empty() {
+            format!("Debian packages of the {} image", kind.name())
+        } else {
+            format!("Debian packages: {}", extras.join(" "))
+        };
+        let history = History { created: CREATED.into(), created_by, ..History::default() };
+        let request = compose::Layer { base: &self.base, kind, lock, below };
+        self.store.put_layer(history, |sink| {
+            for warning in compose(&request, &self.cache, sink)? {
+                self.output.detail(&warning);
+            }
+            Ok(())
+        })
+    }
+
+    fn empty_image(&self, kind: Kind) -> Image {
+        let env = self.base.env(kind).into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let user = self.base.user(kind).map(|user| format!("{}:{}", user.uid, user.gid)).unwrap_or_default();
+        let config = RunConfig { env: Some(env), user, labels: Some(self.base.labels(kind)), ..RunConfig::default() };
+        Image {
+            config: Config {
+                architecture: self.architecture.into(),
+                os: "linux".into(),
+                created: CREATED.into(),
+                config,
+                ..Config::default()
+            },
+            layers: Vec::new(),
+        }
+    }
+
+    /// Labels that platforms read of a base image (CNB Platform Specification, base images), and what a rebase needs to do this again.
+    fn describe(&self, image: &mut Image, lock: &Lock, extras: &[String]) {
+        let metadata = BTreeMap::from([
+            ("lock", serde_json::json!(lock.digest())),
+            ("packages", serde_json::json!(extras)),
+            ("rules", serde_json::json!(RULES)),
+        ]);
+        let labels = [
+            ("id", format!("cooper.{}", self.name)),
+            ("distro.name", self.base.distro.clone()),
+            ("distro.version", self.base.version.clone()),
+            ("released", lock.released().unwrap_or_default().to_string()),
+            ("metadata", serde_json::json!(metadata).to_string()),
+        ];
+        labels.into_iter().for_each(|(name, value)| image.set_label(format!("io.buildpacks.base.{name}"), value));
+    }
+}
+
+/// Whether a lock has every package of another, in the same version.
+fn contains(lock: &Lock, below: &Lock) -> bool {
+    below.packages.iter().all(|package| lock.packages.iter().any(|other| other.name == package.name && other.sha256 == package.sha256))
+}

@@ -1,0 +1,233 @@
+//! Builds an image from source: [`build`] is the order of the phases, each of which is a function.
+
+mod folders;
+mod phase;
+mod report;
+mod timing;
+
+pub use report::report;
+
+use super::base_image::BaseImage;
+use super::builder::{self, Builder};
+use super::compiled::with_compiled_python;
+use super::embedded::LAUNCHER;
+use super::environment::Variable;
+use super::host::Host;
+use super::outputs::Target;
+use super::packages::Packages;
+use crate::buildpack::{BuildMetadata, GroupDocument};
+use crate::debian::{Kind, Mirrors};
+use crate::error::{Context, Result};
+use crate::image::{Digest, Reference};
+use crate::lifecycle::analyzer::{self, Identified};
+use crate::lifecycle::cache::Cache;
+use crate::lifecycle::documents::build_metadata::LauncherMetadata;
+use crate::lifecycle::documents::project_metadata::ProjectMetadata;
+use crate::lifecycle::exporter::{self, Export, Exported, Launcher};
+use crate::lifecycle::restorer::{self, Extent, Restore, Restored};
+use crate::output::Output;
+use crate::sandbox::Network;
+use crate::store::{self, Store, Stored, remove_tree};
+use folders::Workplace;
+use phase::Phase;
+use std::path::PathBuf;
+use std::time::Duration;
+use timing::Clock;
+
+/// What to build, and how.
+pub struct Request {
+    /// Name of the image.
+    pub image: Reference,
+    /// More names.
+    pub tags: Vec<Reference>,
+    /// The folder with the source code.
+    pub source: PathBuf,
+    /// Name of the builder.
+    pub builder: String,
+    /// The user's variables.
+    pub environment: Vec<Variable>,
+    /// Where the image goes besides the store.
+    pub outputs: Vec<Target>,
+    /// The process that the image starts by default.
+    pub default_process: Option<String>,
+    /// Whether to forget what earlier builds cached.
+    pub clear_cache: bool,
+    /// The network of the build phase.
+    pub network: Network,
+    /// What the build may see of this machine.
+    pub host: Host,
+    /// Where Debian packages come from.
+    pub mirrors: Mirrors,
+    /// `SOURCE_DATE_EPOCH`.
+    pub source_date_epoch: Option<String>,
+}
+
+/// What was built.
+pub struct Built {
+    /// Digest of the image's manifest.
+    pub digest: Digest,
+    /// The image.
+    pub image: crate::image::Image,
+    /// Bytes of the image's parts, by whose they are.
+    pub sizes: Vec<(&'static str, u64)>,
+    /// How long each phase took.
+    pub times: Vec<(&'static str, Duration)>,
+}
+
+/// Builds the image and puts it into the store and wherever else it is wanted. The image that had the name before stays until the new one
+/// is complete.
+///
+/// # Errors
+/// When a phase fails; the exit code is the phase's (CNB Platform Specification).
+pub fn build(request: &Request, store: &Store, output: &Output) -> Result<Built> {
+    super::app::check(&request.source)?;
+    let key = Digest::of(request.image.full().as_bytes()).hex()[..32].to_string();
+    let _alone = store.lock(&key, output)?;
+    let mut clock = Clock::new(output);
+    let builder = clock.phase("PREPARING", || builder::open(&request.builder, &request.mirrors, store, output))?;
+    let previous = store.find(&request.image).unwrap_or_default();
+    let place = Workplace::new(request, store, &builder, output)?;
+    let mut cache = open_cache(request, store, &key)?;
+    let mut build = Build { request, store, output, builder: &builder, place: &place, cache: &cache, previous: previous.as_ref(), clock };
+    let (group, packages) = build.detect()?;
+    let extended = build.extend(&packages)?;
+    let restored = build.restore(&group)?;
+    let exported = build.run(&extended.0, &group).and_then(|metadata| build.export(&extended.1, &group, &metadata, &restored));
+    let exported = match exported {
+        Ok(exported) => exported,
+        Err(error) => {
+            cache.take_back(&restored);
+            return Err(error);
+        }
+    };
+    let digest = build.save(&exported)?;
+    let times = build.clock.finish();
+    if let Err(error) = cache.commit(&exported.cache, store, output) {
+        output.warn(&format!("the next build starts from the beginning: {error}"));
+    }
+    let sizes = report::sizes(&exported, &extended.1, &builder.run);
+    Ok(Built { digest, image: exported.image, sizes, times })
+}
+
+fn open_cache(request: &Request, store: &Store, key: &str) -> Result<Cache> {
+    let folder = store.cache(key);
+    if request.clear_cache {
+        remove_tree(&folder).context(|| format!("cannot clear the cache `{}`", folder.display()))?;
+    }
+    Cache::open(&folder)
+}
+
+struct Build<'a> {
+    request: &'a Request,
+    store: &'a Store,
+    output: &'a Output,
+    builder: &'a Builder<'a>,
+    place: &'a Workplace,
+    cache: &'a Cache,
+    previous: Option<&'a Stored>,
+    clock: Clock<'a>,
+}
+
+impl Build<'_> {
+    fn phase<'a>(&'a self, image: &'a BaseImage) -> Phase<'a> {
+        Phase { request: self.request, store: self.store, output: self.output, builder: self.builder, place: self.place, image }
+    }
+
+    /// Analyzes the images and finds the group of buildpacks, with what it wants of the images.
+    fn detect(&mut self) -> Result<(GroupDocument, Packages)> {
+        self.clock.start("ANALYZING");
+        let reference = self.previous.map(|previous| format!("{}@{}", self.request.image.familiar(), previous.digest)).unwrap_or_default();
+        let name = self.request.image.familiar();
+        let previous = self.previous.map(|previous| Identified { image: &previous.image, reference: &reference, name: &name });
+        let (run_reference, run_name) = (self.builder.run.identifier(), self.builder.run.name.familiar());
+        let run = Identified { image: &self.builder.run.stored.image, reference: &run_reference, name: &run_name };
+        let analyzed = analyzer::analyze(&name, previous.as_ref(), &run, self.output)?;
+        self.place.write_layers_file("analyzed.toml", &analyzed.to_toml()?)?;
+        self.clock.start("DETECTING");
+        self.phase(&self.builder.build).detect()?;
+        let group =
+            GroupDocument::parse(&self.place.read_layers_file("group.toml")?).context(|| "cannot read the group that was detected")?;
+        Ok((group, Packages::read(&self.place.layers().join("generated"))?))
+    }
+
+    /// Adds the packages that the group wants to the build image and the run image.
+    fn extend(&mut self, packages: &Packages) -> Result<(BaseImage, BaseImage)> {
+        if packages == &Packages::default() {
+            return Ok((self.builder.build.clone(), self.builder.run.clone()));
+        }
+        self.clock.start("EXTENDING");
+        let distribution = &self.builder.distribution;
+        let build = distribution.image(Kind::Build, &packages.build)?;
+        let run = with_compiled_python(distribution.image(Kind::Run, &packages.run)?, self.store, self.output)?;
+        Ok((build, run))
+    }
+
+    fn restore(&mut self, group: &GroupDocument) -> Result<Restored> {
+        self.clock.start("RESTORING");
+        let analyzed = self.place.analyzed()?;
+        let request = Restore {
+            layers: self.place.layers(),
+            group: &group.group,
+            metadata: &analyzed.metadata,
+            previous: self.previous.map(|previous| &previous.image),
+            cache: Some(self.cache),
+            owner: self.place.owner_on_disk(),
+            extent: if self.request.clear_cache { Extent::StoreOnly } else { Extent::Everything },
+        };
+        restorer::restore(&request, self.store, self.output)
+    }
+
+    fn run(&mut self, image: &BaseImage, _group: &GroupDocument) -> Result<BuildMetadata> {
+        self.clock.start("BUILDING");
+        self.phase(image).build()?;
+        let text = self.place.read_layers_file("config/metadata.toml")?;
+        toml::from_str(&text).context(|| "cannot read what the buildpacks say of the image")
+    }
+
+    fn export(&mut self, run: &BaseImage, group: &GroupDocument, metadata: &BuildMetadata, restored: &Restored) -> Result<Exported> {
+        self.clock.start("EXPORTING");
+        let export = Export {
+            folders: self.place.folders(),
+            owner: self.place.owner(),
+            group: &group.group,
+            metadata,
+            run_image: exporter::RunImage {
+                image: &run.stored.image,
+                reference: run.identifier(),
+                name: run.name.familiar(),
+                mirrors: Vec::new(),
+            },
+            previous: self.previous.map(|previous| &previous.image),
+            restored,
+            cache: Some(self.cache),
+            launcher: Launcher {
+                program: LAUNCHER,
+                metadata: LauncherMetadata { version: env!("CARGO_PKG_VERSION").into(), ..LauncherMetadata::default() },
+                sboms: &[],
+            },
+            project: &ProjectMetadata::default(),
+            process_type: self.request.default_process.as_deref(),
+            exec_env: "production",
+            created: exporter::source_date_epoch(self.request.source_date_epoch.as_deref(), self.output),
+        };
+        exporter::export(&export, self.store, self.output)
+    }
+
+    /// Names the image in the store and writes it to every output.
+    fn save(&mut self, exported: &Exported) -> Result<Digest> {
+        let names: Vec<Reference> = std::iter::once(&self.request.image).chain(&self.request.tags).cloned().collect();
+        let saved = exporter::save(&exported.image, &names, self.store, self.output)?;
+        let digest = Digest::parse(&saved.digest)?;
+        let stored = Stored { image: exported.image.clone(), digest: digest.clone() };
+        for target in &self.request.outputs {
+            match target {
+                Target::Layout { folder, tag } => {
+                    let tag = tag.clone().or_else(|| self.request.image.tag().map(str::to_string)).unwrap_or_else(|| "latest".into());
+                    store::write_layout(self.store, &stored, folder, &tag)?;
+                }
+                Target::DockerArchive { file } => store::write_docker_archive(self.store, &stored, file, &names)?,
+            }
+        }
+        Ok(digest)
+    }
+}

@@ -1,0 +1,42 @@
+//! What a person reads at the end of a build.
+
+use super::{Built, Request};
+use crate::lifecycle::exporter::Exported;
+use crate::output::{Output, human_bytes, human_duration};
+use crate::platform::base_image::BaseImage;
+
+/// Bytes of the image's parts, by whose they are: the operating system's, added packages', dependencies', the app's.
+pub(super) fn sizes(exported: &Exported, run: &BaseImage, base: &BaseImage) -> Vec<(&'static str, u64)> {
+    let of_run = run.stored.image.compressed_size();
+    let of_base = base.stored.image.compressed_size();
+    let is_app = |id: &str| id.starts_with("slice-") || id == "app";
+    let (app, dependencies): (Vec<_>, Vec<_>) = exported.layers.iter().partition(|layer| is_app(&layer.id));
+    let sum = |layers: Vec<&crate::lifecycle::exporter::ExportedLayer>| layers.iter().map(|layer| layer.size).sum();
+    vec![
+        ("operating system", of_base),
+        ("packages", of_run - of_base.min(of_run)),
+        ("dependencies and launcher", sum(dependencies)),
+        ("app", sum(app)),
+    ]
+}
+
+/// Says what was built, how large it is, how long it took, and what to type next.
+pub fn report(request: &Request, built: &Built, output: &Output) {
+    let name = request.image.familiar();
+    let total: u64 = built.sizes.iter().map(|(_, size)| size).sum();
+    let took = built.times.iter().map(|(_, time)| *time).sum();
+    output.heading("DONE");
+    output.line(&format!("image    {name}"));
+    output.line(&format!("digest   {}", built.digest));
+    output.line(&format!("size     {} compressed", human_bytes(total)));
+    for (owner, size) in built.sizes.iter().filter(|(_, size)| *size > 0) {
+        output.line(&format!("         {:>10}  {owner}", human_bytes(*size)));
+    }
+    let times: Vec<String> = built.times.iter().map(|(name, time)| format!("{} {}", name.to_lowercase(), human_duration(*time))).collect();
+    output.line(&format!("time     {} ({})", human_duration(took), times.join(", ")));
+    if built.image.config.config.entrypoint.as_ref().is_some_and(|entrypoint| entrypoint.iter().any(|word| word.ends_with("/web"))) {
+        output.line(&format!("next     cooper run {name} -p 8080:8080"));
+    } else {
+        output.line(&format!("next     cooper run {name}"));
+    }
+}

@@ -1,0 +1,155 @@
+//! Builders: buildpacks, their order, and the images that they build in and run on.
+
+use super::base_image::{BaseImage, Distribution};
+use super::embedded::{BUILDERS, BUILDPACKS, BuiltIn, MODULES};
+use crate::debian::{Kind, Lock, Mirrors};
+use crate::error::{Advice, Context, Result};
+use crate::image::Digest;
+use crate::output::Output;
+use crate::store::Store;
+use serde::Serialize;
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+/// A builder that is ready to build.
+pub struct Builder<'a> {
+    /// Where its images come from.
+    pub distribution: Distribution<'a>,
+    /// The image that buildpacks run in.
+    pub build: BaseImage,
+    /// The image that apps run on.
+    pub run: BaseImage,
+    /// A folder with its `/cnb`, to be put over the build image.
+    pub cnb: PathBuf,
+}
+
+/// What a builder is made of, for people and programs.
+#[derive(Debug, Serialize)]
+pub struct Description {
+    /// Its name.
+    pub name: String,
+    /// Its buildpacks and extensions, as `ID@VERSION`.
+    pub buildpacks: Vec<String>,
+    /// The packages of its build image.
+    pub build: Lock,
+    /// The packages of its run image.
+    pub run: Lock,
+}
+
+/// The name of the default builder.
+pub fn default_name() -> &'static str {
+    BUILDERS[0].name
+}
+
+/// Opens a built-in builder; composes its images at the first use.
+///
+/// # Errors
+/// When there is no such builder, or its images cannot be composed.
+pub fn open<'a>(name: &str, mirrors: &'a Mirrors, store: &'a Store, output: &'a Output) -> Result<Builder<'a>> {
+    let built_in = find(name)?;
+    let distribution = Distribution::new(built_in.name, built_in.base, mirrors, store, output)?;
+    let (build, run) = (distribution.image(Kind::Build, &[])?, distribution.image(Kind::Run, &[])?);
+    Ok(Builder { distribution, build, run, cnb: cnb(built_in, store)? })
+}
+
+/// Says what a built-in builder is made of.
+///
+/// # Errors
+/// When there is no such builder, or its packages cannot be chosen.
+pub fn inspect(name: &str, mirrors: &Mirrors, store: &Store, output: &Output) -> Result<Description> {
+    let built_in = find(name)?;
+    let distribution = Distribution::new(built_in.name, built_in.base, mirrors, store, output)?;
+    Ok(Description {
+        name: built_in.name.into(),
+        buildpacks: MODULES.iter().map(|module| format!("{}@{}", module.id, module.version)).collect(),
+        build: distribution.lock(Kind::Build, &[])?,
+        run: distribution.lock(Kind::Run, &[])?,
+    })
+}
+
+/// Chooses a built-in builder's packages anew from the newest indexes. Returns one line for each package that changed.
+///
+/// # Errors
+/// When there is no such builder, or no mirror has its indexes.
+pub fn update(name: &str, mirrors: &Mirrors, store: &Store, output: &Output) -> Result<Vec<String>> {
+    let built_in = find(name)?;
+    let distribution = Distribution::new(built_in.name, built_in.base, mirrors, store, output)?;
+    let mut changes = Vec::new();
+    for (kind, before, after) in distribution.update()? {
+        let version = |lock: &Option<Lock>, name: &str| {
+            lock.as_ref().and_then(|lock| lock.packages.iter().find(|package| package.name == name)).map(|package| package.version.clone())
+        };
+        for package in &after.packages {
+            let old = version(&before, &package.name);
+            if old.as_ref() != Some(&package.version) {
+                changes.push(format!("{}: {} {} -> {}", kind.name(), package.name, old.unwrap_or_else(|| "none".into()), package.version));
+            }
+        }
+    }
+    Ok(changes)
+}
+
+fn find(name: &str) -> Result<&'static BuiltIn> {
+    let known: Vec<&str> = BUILDERS.iter().map(|builder| builder.name).collect();
+    BUILDERS
+        .iter()
+        .find(|builder| builder.name == name)
+        .context(|| format!("there is no builder `{name}`"))
+        .hint(format!("the built-in ones are {}", known.join(" and ")))
+}
+
+/// The builder's `/cnb`: order, buildpacks, extensions, and a place for the lifecycle (CNB Platform Specification, builders). Made once for
+/// each version of its content.
+fn cnb(builder: &BuiltIn, store: &Store) -> Result<PathBuf> {
+    let mut content = [builder.order.as_bytes(), BUILDPACKS].concat();
+    MODULES.iter().for_each(|module| content.extend_from_slice(module.descriptor.as_bytes()));
+    let place = store.root().join("builders").join(&Digest::of(&content).hex()[..32]);
+    if !place.is_dir() {
+        let scratch = store.scratch()?;
+        let folder = scratch.path().join("builder");
+        write_cnb(builder, &folder.join("cnb")).context(|| format!("cannot make the builder `{}`", builder.name))?;
+        fs::create_dir_all(store.root().join("builders")).context(|| "cannot make the builders' folder")?;
+        match fs::rename(&folder, &place) {
+            Err(_) if place.is_dir() => {}
+            other => other.context(|| format!("cannot make `{}`", place.display()))?,
+        }
+    }
+    Ok(place)
+}
+
+fn write_cnb(builder: &BuiltIn, cnb: &Path) -> Result<()> {
+    let program = cnb.join("lifecycle/buildpacks");
+    for folder in ["lifecycle", "buildpacks", "extensions", "build-config/env"] {
+        make_folder(&cnb.join(folder))?;
+    }
+    fs::write(cnb.join("order.toml"), builder.order)?;
+    write_program(&program, BUILDPACKS)?;
+    // This program itself is put here when a phase runs.
+    write_program(&cnb.join("lifecycle/lifecycle"), b"")?;
+    for phase in ["detector", "builder"] {
+        symlink("lifecycle", cnb.join("lifecycle").join(phase))?;
+    }
+    for module in MODULES {
+        let folder = cnb.join(module.folder).join(module.id.replace('/', "_")).join(module.version);
+        make_folder(&folder.join("bin"))?;
+        fs::write(folder.join(module.file), module.descriptor)?;
+        for name in module.programs {
+            symlink("/cnb/lifecycle/buildpacks", folder.join("bin").join(name))?;
+        }
+    }
+    Ok(())
+}
+
+fn make_folder(path: &Path) -> Result<()> {
+    fs::create_dir_all(path)?;
+    for ancestor in path.ancestors().take_while(|ancestor| ancestor.file_name().is_some_and(|name| name != "builder")) {
+        fs::set_permissions(ancestor, fs::Permissions::from_mode(0o755))?;
+    }
+    Ok(())
+}
+
+fn write_program(path: &Path, content: &[u8]) -> Result<()> {
+    fs::write(path, content)?;
+    Ok(fs::set_permissions(path, fs::Permissions::from_mode(0o755))?)
+}
