@@ -28,6 +28,9 @@ pub fn examine(store: &Store) -> Result<Diagnosis> {
     let summary = match probe.mode {
         Some(Mode::Root) => "builds run as root in a user namespace, without privileges",
         Some(Mode::RootWithoutNamespace) => "builds run as root without a user namespace, without privileges",
+        Some(Mode::RootWithoutMounts) => {
+            "builds run as root by chroot, slower and with less isolation, because nothing can be mounted here"
+        }
         Some(Mode::SubordinateIds) => "builds run without root, in a user namespace with your subordinate ids",
         Some(Mode::SingleId) => "builds run without root, in a user namespace that knows only you",
         None => "builds cannot run here",

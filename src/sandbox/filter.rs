@@ -75,6 +75,9 @@ pub fn questions() -> Vec<sock_filter> {
 #[cfg(test)]
 pub fn without(refused: &[i64], hidden: &[i64]) -> Vec<sock_filter> {
     let mut program = Program::new();
+    if refused.contains(&libc::SYS_unshare) {
+        program.when(libc::SYS_clone, 0, &[(BPF_JSET, NEW_NAMESPACES, REFUSE)], ALLOW);
+    }
     for (number, action) in refused.iter().map(|number| (number, REFUSE)).chain(hidden.iter().map(|number| (number, UNKNOWN))) {
         program.when(*number, 0, &[], action);
     }

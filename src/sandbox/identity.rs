@@ -19,6 +19,8 @@ pub enum Identity {
     Root,
     /// Root in a place that refuses user namespaces but allows mounts.
     RootOutside,
+    /// Root in a place that refuses mounts too.
+    RootWithoutMounts,
     /// The program's user; all other ids are subordinate ids of the caller.
     Subordinate(Subordinate),
     /// The program's user; no other id exists.
@@ -36,14 +38,19 @@ impl Identity {
     /// The ways to be somebody, the best first.
     pub fn candidates() -> Vec<Self> {
         if geteuid().is_root() {
-            return vec![Self::Root, Self::RootOutside];
+            return vec![Self::Root, Self::RootOutside, Self::RootWithoutMounts];
         }
         subordinate().ok().map(Self::Subordinate).into_iter().chain([Self::Single]).collect()
     }
 
     /// Whether this needs a user namespace.
     pub fn has_namespace(&self) -> bool {
-        *self != Self::RootOutside
+        !matches!(self, Self::RootOutside | Self::RootWithoutMounts)
+    }
+
+    /// Whether this needs mounts, and with them every other namespace.
+    pub fn has_mounts(&self) -> bool {
+        *self != Self::RootWithoutMounts
     }
 
     /// Whether the owners of files do not tell what the program may write, because they all belong to the caller.
@@ -53,7 +60,7 @@ impl Identity {
 
     /// Whether the process inside must still become the program's user.
     pub fn must_switch(&self) -> bool {
-        matches!(self, Self::Root | Self::RootOutside)
+        matches!(self, Self::Root | Self::RootOutside | Self::RootWithoutMounts)
     }
 
     /// Whether groups can be given up inside; a kernel refuses that to those who may lose access by a group.
@@ -65,7 +72,7 @@ impl Identity {
     pub fn write_maps(&self, child: Pid, user: User) -> Result<()> {
         let own = (geteuid().as_raw(), getegid().as_raw());
         match self {
-            Self::RootOutside => Ok(()),
+            Self::RootOutside | Self::RootWithoutMounts => Ok(()),
             Self::Root => {
                 for file in ["uid_map", "gid_map"] {
                     let map = std::fs::read_to_string(format!("/proc/self/{file}")).context(|| format!("cannot read the {file}"))?;

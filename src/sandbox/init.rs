@@ -1,11 +1,12 @@
 //! The first process inside: makes the file system, gives every privilege up, starts the program, adopts orphans, and hands signals on.
 
 use super::channel;
+use super::flat;
 use super::identity::Identity;
 use super::payload::Payload;
 use super::rootfs::{self, Made};
 use super::spec::{Network, Spec};
-use super::stage::{end_orphans, exit_code, signs};
+use super::stage::{exit_code, signs};
 use super::syscall;
 use crate::error::{Context, Result};
 use rustix::process::{DumpableBehavior, Gid, Pid, Signal, Uid, WaitOptions};
@@ -43,13 +44,16 @@ impl Inside<'_> {
         if !matches!(channel::receive_byte(&self.stage)?, Some((signs::MAPPED, _))) {
             return Ok(0);
         }
-        if rootfs::enter(self.scratch, self.spec, processes)? == Made::NoProc {
+        if !self.identity.has_mounts() {
+            flat::enter(self.scratch, self.spec)?;
+        } else if rootfs::enter(self.scratch, self.spec, processes)? == Made::NoProc {
             channel::send_byte(&self.stage, signs::NO_PROC, None)?;
             return Ok(0);
-        }
-        rustix::system::sethostname(b"cooper").context(|| "cannot set the sandbox's host name")?;
-        if self.spec.network == Network::None {
-            syscall::bring_loopback_up().context(|| "cannot bring the loopback interface up")?;
+        } else {
+            rustix::system::sethostname(b"cooper").context(|| "cannot set the sandbox's host name")?;
+            if self.spec.network == Network::None {
+                syscall::bring_loopback_up().context(|| "cannot bring the loopback interface up")?;
+            }
         }
         rustix::process::set_child_subreaper(Some(rustix::process::getpid())).context(|| "cannot adopt orphans")?;
         self.give_up_privileges()?;
@@ -59,11 +63,8 @@ impl Inside<'_> {
             Some((program, _)) => program,
             None => Payload { spec: self.spec, identity: self.identity, stage: &self.stage }.start(self.socket),
         };
-        let code = adopt_until_end(program)?;
-        if processes == Processes::Shared {
-            end_orphans()?;
-        }
-        Ok(code)
+        // What is left running, the kernel ends with a process namespace, and the stage without one.
+        adopt_until_end(program)
     }
 
     fn give_up_privileges(&self) -> Result<()> {

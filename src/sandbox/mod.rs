@@ -8,6 +8,7 @@
 
 mod channel;
 mod filter;
+mod flat;
 mod identity;
 mod init;
 mod landlock;

@@ -8,7 +8,7 @@ use super::supervisor;
 use super::syscall;
 use crate::error::{Context, Error, Result};
 use rustix::mount::{MountPropagationFlags, mount_change};
-use rustix::process::{getegid, geteuid};
+use rustix::process::{PidfdFlags, PidfdGetfdFlags, getegid, geteuid, getpid, pidfd_getfd, pidfd_open};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -30,6 +30,8 @@ pub enum Mode {
     Root,
     /// As root, without a user namespace.
     RootWithoutNamespace,
+    /// As root by chroot, where nothing can be mounted.
+    RootWithoutMounts,
     /// As a user with subordinate ids.
     SubordinateIds,
     /// As a user without any.
@@ -64,22 +66,23 @@ pub fn probe(folder: &Path) -> Result<Probe> {
 /// Does the work of [`probe`]; in the stage, because a namespace is entered by a process with a single thread only.
 pub fn examine(folder: &Path) -> Probe {
     let root = geteuid().is_root();
-    let namespace = attempt(true, || Ok(()));
-    let alone = root && namespace.is_err();
-    let on_disk = attempt(!alone, || try_overlay(folder, Changes::OnDisk));
-    let overlay = if on_disk.is_ok() { Ok(()) } else { attempt(!alone, || try_overlay(folder, Changes::InMemory)) };
-    let proc = attempt(!alone, try_proc);
+    let namespace = attempt(IN_NAMESPACE, || Ok(()));
+    let namespaces = if root && namespace.is_err() { MOUNTS } else { IN_NAMESPACE };
+    let on_disk = attempt(namespaces, || try_overlay(folder, Changes::OnDisk));
+    let overlay = if on_disk.is_ok() { Ok(()) } else { attempt(namespaces, || try_overlay(folder, Changes::InMemory)) };
+    let proc = attempt(namespaces, try_proc);
     let subordinate = if root { Ok(()) } else { identity::subordinate().map(drop) };
-    let mode = match (&overlay, alone, root, &subordinate) {
-        (Err(_), ..) => None,
-        (Ok(()), true, ..) => Some(Mode::RootWithoutNamespace),
-        (Ok(()), false, true, _) => Some(Mode::Root),
-        (Ok(()), false, false, Ok(())) => Some(Mode::SubordinateIds),
-        (Ok(()), false, false, Err(_)) => Some(Mode::SingleId),
+    let flat = root && overlay.is_err() && attempt(0, || try_chroot(folder)).is_ok();
+    let mode = match (&overlay, namespaces, root, &subordinate) {
+        (Err(_), ..) => flat.then_some(Mode::RootWithoutMounts),
+        (Ok(()), MOUNTS, ..) => Some(Mode::RootWithoutNamespace),
+        (Ok(()), _, true, _) => Some(Mode::Root),
+        (Ok(()), _, false, Ok(())) => Some(Mode::SubordinateIds),
+        (Ok(()), _, false, Err(_)) => Some(Mode::SingleId),
     };
     let mut findings = vec![
         Finding::new("user namespace", !root, namespace, NAMESPACE),
-        Finding::new("overlay over the store's layers", true, overlay, OVERLAY),
+        Finding::new("overlay over the store's layers", !flat, overlay, OVERLAY),
         Finding::new("changes on disk instead of in memory", false, on_disk, OVERLAY),
         Finding::new("fresh /proc, so that processes outside stay hidden", false, proc, PROC),
     ];
@@ -87,7 +90,7 @@ pub fn examine(folder: &Path) -> Probe {
         findings.push(Finding::new("subordinate ids, so that images may have files of several users", false, subordinate, SUBORDINATE));
     }
     findings.push(landlock());
-    findings.push(Finding::new("published ports", false, attempt(!alone, try_listener), LISTENER));
+    findings.push(Finding::new("published ports", false, attempt(0, try_listener), LISTENER));
     Probe { mode, findings }
 }
 
@@ -119,13 +122,15 @@ fn landlock() -> Finding {
     Finding::new(what, false, result, LANDLOCK)
 }
 
+const MOUNTS: i32 = libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWIPC;
+const IN_NAMESPACE: i32 = MOUNTS | libc::CLONE_NEWUSER;
+
 /// Tries something in a child in namespaces of its own.
-fn attempt(namespace: bool, action: impl FnOnce() -> Result<()>) -> Result<()> {
+fn attempt(namespaces: i32, action: impl FnOnce() -> Result<()>) -> Result<()> {
     let (mut answer, send) = std::io::pipe().context(|| "cannot make a pipe")?;
-    let namespaces = libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWIPC | if namespace { libc::CLONE_NEWUSER } else { 0 };
     let (uid, gid) = (geteuid().as_raw(), getegid().as_raw());
     let Some((pid, _)) = syscall::clone_process(namespaces).context(|| "cannot make namespaces")? else {
-        let result = if namespace { map_itself(uid, gid).and_then(|()| action()) } else { action() };
+        let result = if namespaces & libc::CLONE_NEWUSER != 0 { map_itself(uid, gid).and_then(|()| action()) } else { action() };
         syscall::exit_now(match result.map_err(|error| super::channel::Failure::from(&error)) {
             Ok(()) => 0,
             // A pipe of this size never blocks; a parent that has gone wants no answer.
@@ -180,7 +185,19 @@ fn try_proc() -> Result<()> {
     mount::new("proc", &[], NO_PROGRAMS | CLOSED).map(drop).context(|| "the kernel refuses it, as where parts of /proc are hidden")
 }
 
+/// What root may still do in a container without privileges.
+fn try_chroot(folder: &Path) -> Result<()> {
+    use rustix::fs::{CWD, FileType, Mode, makedev, mknodat};
+    let scratch = tempfile::tempdir_in(folder).context(|| format!("cannot write to `{}`", folder.display()))?;
+    mknodat(CWD, scratch.path().join("null"), FileType::CharacterDevice, Mode::from_raw_mode(0o600), makedev(1, 3))
+        .context(|| "cannot make a device")?;
+    drop(scratch);
+    rustix::process::chroot("/").context(|| "cannot change the root")
+}
+
 fn try_listener() -> Result<()> {
     rustix::thread::set_no_new_privs(true).context(|| "cannot give privileges up")?;
-    syscall::install_listener(&super::filter::questions()).map(drop).context(|| "the kernel refuses a listener")
+    syscall::install_listener(&super::filter::questions()).context(|| "the kernel refuses a listener")?;
+    let itself = pidfd_open(getpid(), PidfdFlags::empty()).context(|| "the kernel refuses descriptors of processes")?;
+    pidfd_getfd(&itself, 0, PidfdGetfdFlags::empty()).map(drop).context(|| "the kernel refuses descriptors of other processes")
 }

@@ -128,7 +128,8 @@ fn system(root: &Root, spec: &Spec) -> Result<()> {
             Err(Errno::PERM) => {}
             fresh => {
                 let place = root.folder(Path::new("sys"))?;
-                return mount::attach(&fresh.context(|| "cannot mount a fresh /sys")?, &place).context(|| "cannot mount /sys in the sandbox");
+                return mount::attach(&fresh.context(|| "cannot mount a fresh /sys")?, &place)
+                    .context(|| "cannot mount /sys in the sandbox");
             }
         }
     }

@@ -6,7 +6,7 @@ use super::identity::Identity;
 use super::init::{self, Processes};
 use super::publish::Ports;
 use super::spec::{Network, Spec};
-use super::{probe, syscall};
+use super::{flat, probe, syscall};
 use crate::error::{Advice, Context, Error, Result};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{DumpableBehavior, Pid, WaitOptions, WaitStatus, waitpid};
@@ -77,11 +77,15 @@ fn serve(socket: &UnixStream) -> Result<u8> {
 fn run(socket: &UnixStream, scratch: &Path, spec: &Spec) -> Result<u8> {
     let mut refusal = None;
     for identity in Identity::candidates() {
-        let mut attempt = Attempt { socket, scratch, spec, identity: &identity, processes: Processes::Own };
+        let processes = if identity.has_mounts() { Processes::Own } else { Processes::Shared };
+        let mut attempt = Attempt { socket, scratch, spec, identity: &identity, processes };
         let mut outcome = attempt.make()?;
         if matches!(outcome, Outcome::NoProc) {
             attempt.processes = Processes::Shared;
             outcome = attempt.make()?;
+        }
+        if !identity.has_mounts() {
+            flat::give_back(scratch, spec)?;
         }
         match outcome {
             Outcome::Ended(code) => return Ok(code),
@@ -138,6 +142,9 @@ impl Attempt<'_> {
     }
 
     fn namespaces(&self) -> i32 {
+        if !self.identity.has_mounts() {
+            return 0;
+        }
         let mut namespaces = libc::CLONE_NEWNS | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS | libc::CLONE_NEWCGROUP;
         if self.identity.has_namespace() {
             namespaces |= libc::CLONE_NEWUSER;
@@ -189,7 +196,9 @@ impl Watch<'_> {
             }
         }
         let status = wait(self.pid)?;
-        end_orphans()?;
+        if self.attempt.processes == Processes::Shared {
+            end_orphans()?;
+        }
         Ok(if no_proc { Outcome::NoProc } else { Outcome::Ended(exit_code(status)) })
     }
 
@@ -244,11 +253,10 @@ pub fn exit_code(status: WaitStatus) -> u8 {
 }
 
 /// Kills what the program left running, where no process namespace does it: orphans become children of this process.
-pub fn end_orphans() -> Result<()> {
-    let me = rustix::process::getpid();
+fn end_orphans() -> Result<()> {
+    let list = format!("/proc/self/task/{}/children", rustix::process::getpid().as_raw_nonzero());
     loop {
-        let children = format!("/proc/self/task/{}/children", me.as_raw_nonzero());
-        let children = std::fs::read_to_string(children).unwrap_or_default();
+        let children = std::fs::read_to_string(&list).context(|| "cannot list what the program left running")?;
         for child in children.split_whitespace().filter_map(|child| child.parse().ok()).filter_map(Pid::from_raw) {
             // One that ended meanwhile is only reaped.
             rustix::process::kill_process(child, rustix::process::Signal::KILL).ok();

@@ -44,16 +44,16 @@ fn act(arguments: &[&str]) -> i32 {
             return beat(path);
         }
         ["orphan", path] => {
-            let mut child = Command::new("/proc/self/exe");
-            child.arg0(NAME).args(["escape", path]).spawn().unwrap();
+            let mut child = Command::new(NAME);
+            child.args(["escape", path]).spawn().unwrap();
             while !fs::exists(path).unwrap() {
                 std::thread::sleep(Duration::from_millis(5));
             }
         }
         ["family", path] => {
             syscall::block_signals().unwrap();
-            let mut child = Command::new("/proc/self/exe");
-            child.arg0(NAME).args(["escape", path]).spawn().unwrap().wait().unwrap();
+            let mut child = Command::new(NAME);
+            child.args(["escape", path]).spawn().unwrap().wait().unwrap();
         }
         ["escape", path] => {
             rustix::process::setsid().unwrap();
@@ -64,7 +64,8 @@ fn act(arguments: &[&str]) -> i32 {
         ["call", address] => println!("{}", shown(call(address.parse().unwrap()))),
         ["ask", address] => println!("{}", shown(ask_datagram(address.parse().unwrap()))),
         ["supervise", folder, action, ..] => return super::supervise(std::path::Path::new(folder), action),
-        ["as-in-docker", command @ ..] => as_in_docker(command),
+        ["as-in-docker", command @ ..] => refusing(&[libc::SYS_pivot_root], command),
+        ["unprivileged", command @ ..] => refusing(UNPRIVILEGED, command),
         other => panic!("{other:?}"),
     }
     0
@@ -149,8 +150,22 @@ fn ask_datagram(address: SocketAddr) -> std::io::Result<String> {
     Ok(String::from_utf8_lossy(&answer[..length]).into_owned())
 }
 
-/// Refuses what Docker's profile for containers with CAP_SYS_ADMIN refuses, then becomes `command`.
-fn as_in_docker(command: &[&str]) {
-    syscall::install_filter(&crate::sandbox::filter::without(&[libc::SYS_pivot_root], &[libc::SYS_clone3])).unwrap();
+/// Calls that Docker's profile refuses to containers without CAP_SYS_ADMIN.
+const UNPRIVILEGED: &[i64] = &[
+    libc::SYS_unshare,
+    libc::SYS_mount,
+    libc::SYS_umount2,
+    libc::SYS_pivot_root,
+    libc::SYS_fsopen,
+    libc::SYS_open_tree,
+    libc::SYS_move_mount,
+    libc::SYS_mount_setattr,
+    libc::SYS_setns,
+    libc::SYS_pidfd_getfd,
+];
+
+/// Becomes `command`, which is refused some calls, as in Docker, and cannot use clone3.
+fn refusing(calls: &[i64], command: &[&str]) {
+    syscall::install_filter(&crate::sandbox::filter::without(calls, &[libc::SYS_clone3])).unwrap();
     panic!("{}", Command::new(command[0]).args(&command[1..]).exec());
 }

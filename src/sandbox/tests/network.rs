@@ -1,7 +1,7 @@
 //! What programs reach, and who reaches them.
 
 use super::actor::call;
-use super::people::as_everybody;
+use super::people::as_everybody_with_mounts;
 use super::{World, signal};
 use crate::sandbox::{Network, Publish, Spec, run};
 use std::io::Write;
@@ -31,7 +31,7 @@ fn service(ip: impl Into<std::net::IpAddr>) -> SocketAddr {
 
 #[test]
 fn network_none_reaches_nothing_and_host_reaches_all() {
-    as_everybody("network_none_reaches_nothing_and_host_reaches_all", |_| {
+    as_everybody_with_mounts("network_none_reaches_nothing_and_host_reaches_all", |_| {
         let world = World::new();
         let address = service(Ipv4Addr::LOCALHOST).to_string();
         let call = |network| world.lines(&Spec { network, ..world.spec(&["call", &address]) });
@@ -42,7 +42,7 @@ fn network_none_reaches_nothing_and_host_reaches_all() {
 
 #[test]
 fn ports_two_runs_of_one_image_are_published_at_once() {
-    as_everybody("ports_two_runs_of_one_image_are_published_at_once", |_| {
+    as_everybody_with_mounts("ports_two_runs_of_one_image_are_published_at_once", |_| {
         let world = World::new();
         let served = |ip: &str, callers: [std::net::IpAddr; 2]| {
             let ports = [free_port(), free_port()];
@@ -82,7 +82,7 @@ fn call_in_time(address: SocketAddr) -> String {
 
 #[test]
 fn ports_of_this_machine_stay_closed_and_the_outside_open() {
-    as_everybody("ports_of_this_machine_stay_closed_and_the_outside_open", |_| {
+    as_everybody_with_mounts("ports_of_this_machine_stay_closed_and_the_outside_open", |_| {
         let world = World::new();
         let lines = |arguments: &[&str]| world.lines(&Spec { network: published(free_port()), ..world.spec(arguments) });
         assert_eq!(lines(&["call", &service(Ipv4Addr::LOCALHOST).to_string()]), ["ConnectionRefused"]);

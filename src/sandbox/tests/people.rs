@@ -19,19 +19,31 @@ pub enum Person {
     Contained,
     /// Root in a container that hides parts of /proc and refuses pivot_root and clone3.
     ContainedRoot,
+    /// Root in an ordinary container.
+    Unprivileged,
     /// Root on a file system that is an overlay itself.
     InAnOverlay,
 }
 
 const ROLE: &str = "COOPER_TEST_PERSON";
-const EVERYBODY: [Person; 6] =
-    [Person::Root, Person::User, Person::Subordinate, Person::Contained, Person::ContainedRoot, Person::InAnOverlay];
+const EVERYBODY: [Person; 7] =
+    [Person::Root, Person::User, Person::Subordinate, Person::Contained, Person::ContainedRoot, Person::Unprivileged, Person::InAnOverlay];
 
 /// A user that every system has, and that nobody gave subordinate ids.
 const NOBODY: u32 = 65_534;
 
 /// Runs `body` as everybody, if this is root; else as the user that this is. `name` is the test's own.
 pub fn as_everybody(name: &str, body: fn(Person)) {
+    run_as(&EVERYBODY, name, body);
+}
+
+/// As [`as_everybody`], for what needs mounts or namespaces.
+pub fn as_everybody_with_mounts(name: &str, body: fn(Person)) {
+    let able: Vec<Person> = EVERYBODY.into_iter().filter(|person| *person != Person::Unprivileged).collect();
+    run_as(&able, name, body);
+}
+
+fn run_as(people: &[Person], name: &str, body: fn(Person)) {
     if let Some(role) = std::env::var_os(ROLE) {
         return body(EVERYBODY.into_iter().find(|person| role == format!("{person:?}").as_str()).unwrap());
     }
@@ -43,8 +55,7 @@ pub fn as_everybody(name: &str, body: fn(Person)) {
     std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
     // Not everybody can reach the place where it was built.
     std::fs::copy("/proc/self/exe", folder.path().join("program")).unwrap();
-    let mut started = Vec::new();
-    for person in EVERYBODY {
+    for person in people {
         let mut command = person.command(folder.path());
         let module = module_path!().split_once("::").unwrap().1.rsplit_once("::").unwrap().0;
         let module =
@@ -52,10 +63,8 @@ pub fn as_everybody(name: &str, body: fn(Person)) {
         command.args([&format!("{module}::{name}"), "--exact", "--nocapture"]).env(ROLE, format!("{person:?}"));
         let output = command.output().unwrap();
         let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-        started.push(person);
         assert!(output.status.success() && text.contains("1 passed"), "as {person:?}: {text}");
     }
-    assert_eq!(started, EVERYBODY);
 }
 
 impl Person {
@@ -77,6 +86,7 @@ impl Person {
             }
             Person::Contained => format!("{hide} && exec {drop_root} \"$0\" \"$@\""),
             Person::ContainedRoot => format!("{hide} && exec -a {} \"$0\" as-in-docker \"$0\" \"$@\"", actor::NAME),
+            Person::Unprivileged => format!("exec -a {} \"$0\" unprivileged \"$0\" \"$@\"", actor::NAME),
             Person::InAnOverlay => "mkdir -p l u w o && mount -t tmpfs none u && mkdir u/u u/w && mount -t overlay -o lowerdir=l,upperdir=u/u,workdir=u/w none o && TMPDIR=$PWD/o exec \"$0\" \"$@\"".into(),
         };
         let mut command = Command::new("unshare");
@@ -86,7 +96,7 @@ impl Person {
 
     /// Whether the program has processes of its own.
     pub fn sees_own_processes(self) -> bool {
-        !matches!(self, Person::Contained | Person::ContainedRoot)
+        !matches!(self, Person::Contained | Person::ContainedRoot | Person::Unprivileged)
     }
 
     /// How many lines the map of users has.
@@ -94,7 +104,7 @@ impl Person {
         match self {
             Person::User | Person::Contained => Some(1),
             Person::Subordinate => Some(3),
-            Person::Root | Person::ContainedRoot | Person::InAnOverlay => None,
+            Person::Root | Person::ContainedRoot | Person::Unprivileged | Person::InAnOverlay => None,
         }
     }
 
@@ -104,6 +114,7 @@ impl Person {
             Person::Root | Person::ContainedRoot => Some(Mode::Root),
             Person::User | Person::Contained => Some(Mode::SingleId),
             Person::Subordinate => Some(Mode::SubordinateIds),
+            Person::Unprivileged => Some(Mode::RootWithoutMounts),
             Person::InAnOverlay => Some(Mode::Root),
         }
     }
@@ -111,6 +122,8 @@ impl Person {
     /// Whether a probe finds that this works.
     pub fn has(self, what: &str) -> bool {
         match what.split_whitespace().next() {
+            Some("Landlock") => true,
+            _ if self == Person::Unprivileged => false,
             Some("fresh") => self.sees_own_processes(),
             Some("subordinate") => self == Person::Subordinate,
             Some("changes") => self != Person::InAnOverlay,
