@@ -1,6 +1,13 @@
-//! The program as its users meet it: one module for each command or promise.
+//! The program as its users meet it: one module for each command or promise. Most tests share one store, so that Debian packages are
+//! fetched once; each has image names of its own.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod apps;
 mod architecture;
+mod build;
+mod documentation;
+mod failures;
+mod interoperation;
+mod kill;
 mod support;

@@ -92,11 +92,8 @@ impl Environment {
             let delimiter = || fs::read(folder.join(OsStr::from_bytes(&[name.as_bytes(), b".delim"].concat()))).unwrap_or_default();
             match (&bytes[at..], plain) {
                 (b"", Plain::Override) | (b".override", _) => self.set(name, content),
-                (b"", Plain::Default) | (b".default", _) => {
-                    if is_unset {
-                        self.set(name, content);
-                    }
-                }
+                (b"", Plain::Default) | (b".default", _) if !is_unset => {}
+                (b"", Plain::Default) | (b".default", _) => self.set(name, content),
                 (b".append", _) => self.append(name, &content, OsStr::from_bytes(&delimiter())),
                 (b".prepend", _) => self.prepend(name, &content, OsStr::from_bytes(&delimiter())),
                 _ => {}

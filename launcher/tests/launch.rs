@@ -104,12 +104,35 @@ fn what_cannot_be_launched_says_why() {
         (82, "ERROR: failed to launch: path lookup: exec: \"no-such-program\": executable file not found in $PATH\n")
     );
     for api in ["0.6", "0.16", "x", ""] {
-        assert_eq!(run(&|command| drop(command.env("CNB_PLATFORM_API", api))).0, 11, "{api}");
+        assert_eq!(
+            run(&|command| {
+                command.env("CNB_PLATFORM_API", api);
+            })
+            .0,
+            11,
+            "{api}"
+        );
     }
-    assert_eq!(run(&|command| drop(command.env("CNB_LAYERS_DIR", "/none"))).0, 1);
-    assert_eq!(run(&|command| drop(command.env("CNB_APP_DIR", "/none"))).0, 82);
+    assert_eq!(
+        run(&|command| {
+            command.env("CNB_LAYERS_DIR", "/none");
+        })
+        .0,
+        1
+    );
+    assert_eq!(
+        run(&|command| {
+            command.env("CNB_APP_DIR", "/none");
+        })
+        .0,
+        82
+    );
     assert!(
-        run(&|command| drop(command.env("CNB_PROCESS_TYPE", "web"))).1.contains("CNB_PROCESS_TYPE is not supported in Platform API 0.15")
+        run(&|command| {
+            command.env("CNB_PROCESS_TYPE", "web");
+        })
+        .1
+        .contains("CNB_PROCESS_TYPE is not supported in Platform API 0.15")
     );
     let old = Image::new(&web("['true']").replace("0.12", "0.1"));
     assert_eq!(old.run("web", &[]).status.code(), Some(12));

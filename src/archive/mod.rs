@@ -9,7 +9,7 @@ mod unpack;
 mod write;
 
 pub use entry::{Entry, Kind};
-pub use layer::{LayerWriter, Written};
+pub use layer::LayerWriter;
 pub use read::decompressed;
 pub use unpack::{Ownership, SIDECAR, unpack};
 pub use write::TarWriter;

@@ -6,7 +6,7 @@ mod json;
 mod manifest;
 mod reference;
 
-pub use config::{Config, History, RootFs, RunConfig};
+pub use config::{Config, History, RunConfig};
 pub use digest::Digest;
 pub use json::to_json;
 pub use manifest::{Descriptor, Index, Manifest, media_type};

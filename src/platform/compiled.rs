@@ -9,12 +9,13 @@ use crate::image::{Digest, History, Reference};
 use crate::output::Output;
 use crate::sandbox::{self, Access, Mount, Network, Spec, Upper, User};
 use crate::store::{BlobWriter, Store};
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::path::Path;
 use walkdir::WalkDir;
 
 /// Changes when this makes other bytes of the same image.
-const RULES: u32 = 1;
+const RULES: u32 = 2;
 /// Where the compiled modules are collected in the sandbox.
 const COLLECTED: &str = "/tmp/compiled";
 
@@ -92,7 +93,7 @@ fn compile(image: &BaseImage, python: &str, collected: &Path, store: &Store, out
 fn write(collected: &Path, sink: &mut LayerWriter<BlobWriter>) -> Result<()> {
     let mut tar = TarWriter::new(sink);
     let time = Entry::NORMAL_TIME;
-    let mut last_folder = None;
+    let mut folders = BTreeSet::new();
     for folder in ["usr", "usr/lib"] {
         tar.append(&Entry::directory(folder, 0o755, 0, 0, time), std::io::empty())?;
     }
@@ -103,9 +104,9 @@ fn write(collected: &Path, sink: &mut LayerWriter<BlobWriter>) -> Result<()> {
             tar.append(&Entry::directory(path.as_os_str().as_encoded_bytes(), 0o755, 0, 0, time), std::io::empty())?;
         } else if let (Some(folder), Some(name)) = (path.parent(), path.file_name()) {
             let place = folder.join("__pycache__");
-            if last_folder.as_ref() != Some(&place) {
+            // Docker refuses a layer that names a path twice.
+            if folders.insert(place.clone()) {
                 tar.append(&Entry::directory(place.as_os_str().as_encoded_bytes(), 0o755, 0, 0, time), std::io::empty())?;
-                last_folder = Some(place.clone());
             }
             let file = File::open(entry.path())?;
             let size = file.metadata()?.len();

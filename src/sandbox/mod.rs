@@ -25,7 +25,7 @@ mod syscall;
 #[cfg(test)]
 mod tests;
 
-pub use probe::{Finding, Mode, Probe, probe};
-pub use spec::{Access, Exit, Mount, Network, Publish, Spec, Stream, Upper, User};
+pub use probe::{Finding, Mode, probe};
+pub use spec::{Access, Mount, Network, Publish, Spec, Stream, Upper, User};
 pub use stage::entry_point;
 pub use supervisor::{run, run_attached};

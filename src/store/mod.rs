@@ -15,9 +15,8 @@ pub use blob::BlobWriter;
 pub use docker_archive::write_docker_archive;
 pub use layout::write_layout;
 pub use lock::Lock;
-pub use prune::{Pruned, remove_tree};
+pub use prune::remove_tree;
 pub use unpacked::Unpacked;
-pub use verify::Finding;
 
 use crate::archive::LayerWriter;
 use crate::error::{Advice, Context, Result};

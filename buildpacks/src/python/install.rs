@@ -85,8 +85,8 @@ pub fn packages(project: &Project, settings: &Settings, uv_layer: &Path, venv: &
         Project::Locked(_) => {
             run(uv(&[os("sync"), os("--frozen"), os("--no-dev"), os("--no-editable")]), "install the packages of uv.lock")?
         }
-        Project::PyProject(_) if project.installs_itself() => run(uv(&[os("pip"), os("install"), os(".")]), "install the project")?,
-        Project::PyProject(path) => {
+        Project::Declared(_) if project.installs_itself() => run(uv(&[os("pip"), os("install"), os(".")]), "install the project")?,
+        Project::Declared(path) => {
             run(uv(&[os("pip"), os("install"), os("-r"), path.as_os_str()]), "install the packages of pyproject.toml")?
         }
     }

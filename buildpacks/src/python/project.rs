@@ -10,7 +10,7 @@ pub enum Project {
     /// `uv.lock`, beside its `pyproject.toml`.
     Locked(PathBuf),
     /// `pyproject.toml` alone.
-    PyProject(PathBuf),
+    Declared(PathBuf),
 }
 
 impl Project {
@@ -21,12 +21,12 @@ impl Project {
             return Some(Self::Requirements(path));
         }
         let project = file("pyproject.toml")?;
-        Some(file("uv.lock").map_or(Self::PyProject(project), Self::Locked))
+        Some(file("uv.lock").map_or(Self::Declared(project), Self::Locked))
     }
 
     /// The app's folder.
     pub fn folder(&self) -> &Path {
-        let (Self::Requirements(path) | Self::Locked(path) | Self::PyProject(path)) = self;
+        let (Self::Requirements(path) | Self::Locked(path) | Self::Declared(path)) = self;
         path.parent().unwrap_or(Path::new("."))
     }
 
@@ -39,7 +39,7 @@ impl Project {
                 files
             }
             Self::Locked(path) => vec![path.clone(), self.folder().join("pyproject.toml")],
-            Self::PyProject(path) => vec![path.clone()],
+            Self::Declared(path) => vec![path.clone()],
         }
     }
 
@@ -49,7 +49,7 @@ impl Project {
             Self::Requirements(_) => {
                 self.files().iter().filter_map(|file| std::fs::read_to_string(file).ok()).any(|text| text.lines().any(is_local))
             }
-            Self::Locked(_) | Self::PyProject(_) => has_build_system(&self.folder().join("pyproject.toml")),
+            Self::Locked(_) | Self::Declared(_) => has_build_system(&self.folder().join("pyproject.toml")),
         }
     }
 }
@@ -100,7 +100,7 @@ mod tests {
         assert_eq!(Project::find(app(&[]).path()), None);
         assert!(matches!(Project::find(app(&[("requirements.txt", ""), ("pyproject.toml", "")]).path()), Some(Project::Requirements(_))));
         assert!(matches!(Project::find(app(&[("uv.lock", ""), ("pyproject.toml", "")]).path()), Some(Project::Locked(_))));
-        assert!(matches!(Project::find(app(&[("pyproject.toml", "")]).path()), Some(Project::PyProject(_))));
+        assert!(matches!(Project::find(app(&[("pyproject.toml", "")]).path()), Some(Project::Declared(_))));
         assert_eq!(Project::find(app(&[("uv.lock", "")]).path()), None);
     }
 

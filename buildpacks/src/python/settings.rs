@@ -77,7 +77,9 @@ mod tests {
 
     fn settings(pairs: &[(&str, &str)]) -> Settings {
         let mut env = Env::new();
-        pairs.iter().for_each(|(name, value)| drop(env.insert(name, value)));
+        for (name, value) in pairs {
+            env.insert(name, value);
+        }
         Settings::read(&env)
     }
 

@@ -1,0 +1,32 @@
+//! Every command in the guides works.
+
+use crate::support::{Machine, cooper, repository, run};
+use std::fs;
+use std::process::Command;
+
+/// Lines `$ …` of the guides' blocks, run in order in the repository.
+#[test]
+fn the_commands_of_the_guides_work() {
+    let machine = Machine::shared();
+    machine.prepare();
+    let mut ran = 0;
+    for entry in fs::read_dir(repository("docs")).unwrap() {
+        let path = entry.unwrap().path();
+        let text = fs::read_to_string(&path).unwrap();
+        let output = tempfile::tempdir().unwrap();
+        for line in text.lines().filter_map(|line| line.strip_prefix("$ ")) {
+            let folder = format!("{}:{}", cooper().parent().unwrap().display(), std::env::var("PATH").unwrap());
+            let mut shell = Command::new("sh");
+            shell
+                .args(["-c", line])
+                .current_dir(repository(""))
+                .env("PATH", folder)
+                .env("COOPER_STORE", &machine.store)
+                .env("OUT", output.path());
+            let result = run(&mut shell);
+            assert!(result.status.success(), "{}: `{line}`\n{}", path.display(), String::from_utf8_lossy(&result.stderr));
+            ran += 1;
+        }
+    }
+    assert!(ran >= 8, "only {ran} commands were found");
+}

@@ -1,0 +1,120 @@
+//! Other people's tools take the images: skopeo, umoci, Docker's engine.
+
+use crate::support::{Machine, get, repository, run, succeed};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+
+struct Exported {
+    folder: tempfile::TempDir,
+    digest: String,
+}
+
+fn exported(name: &str) -> Exported {
+    let machine = Machine::shared();
+    machine.prepare();
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let outputs = ["--output", &format!("oci:{}:v1", path("layout")), "--output", &format!("docker-archive:{}", path("app.tar"))];
+    let digest = machine.built(name, &repository("fixtures/apps/python-fastapi"), &outputs);
+    Exported { folder, digest }
+}
+
+#[test]
+fn skopeo_copies_the_layout_and_the_archive() {
+    let exported = exported("for-skopeo");
+    let path = |name: &str| exported.folder.path().join(name).display().to_string();
+    succeed(Command::new("skopeo").args(["copy", "--quiet", &format!("oci:{}:v1", path("layout")), &format!("dir:{}", path("copy"))]));
+    let text = succeed(Command::new("skopeo").args(["inspect", &format!("oci:{}:v1", path("layout"))]));
+    let inspected: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(inspected["Digest"], exported.digest.as_str());
+    succeed(Command::new("skopeo").args([
+        "copy",
+        "--quiet",
+        &format!("docker-archive:{}", path("app.tar")),
+        &format!("dir:{}", path("again")),
+    ]));
+}
+
+#[test]
+fn umoci_unpacks_the_layout() {
+    let exported = exported("for-umoci");
+    let bundle = exported.folder.path().join("bundle");
+    let image = format!("{}:v1", exported.folder.path().join("layout").display());
+    succeed(Command::new("umoci").args(["unpack", "--rootless", "--image", &image]).arg(&bundle));
+    for file in ["rootfs/workspace/main.py", "rootfs/cnb/lifecycle/launcher", "rootfs/usr/bin/python3", "rootfs/var/lib/dpkg/status"] {
+        assert!(bundle.join(file).symlink_metadata().is_ok(), "{file}");
+    }
+}
+
+/// Docker's engine, in a folder of its own, without a network of its own.
+struct Engine {
+    folder: tempfile::TempDir,
+    daemon: Child,
+}
+
+impl Engine {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let mut command = Command::new("dockerd");
+        command.arg("--data-root").arg(path("data")).arg("--exec-root").arg(path("exec")).arg("--pidfile").arg(path("pid"));
+        command.arg("--host").arg(format!("unix://{}", path("socket").display()));
+        command.args(["--bridge=none", "--iptables=false", "--ip6tables=false", "--storage-driver=vfs"]);
+        let log = std::fs::File::create(path("log")).unwrap();
+        command.stdout(log.try_clone().unwrap()).stderr(log);
+        let daemon = command.spawn().expect("dockerd, of the Debian package docker.io");
+        let engine = Self { folder, daemon };
+        let started = Instant::now();
+        while !run(&mut engine.docker(&["version"])).status.success() {
+            assert!(started.elapsed() < Duration::from_secs(60), "{}", std::fs::read_to_string(path_of(&engine.folder, "log")).unwrap());
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        engine
+    }
+
+    fn docker(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new("docker");
+        command.args(arguments).env("DOCKER_HOST", format!("unix://{}", path_of(&self.folder, "socket").display()));
+        command
+    }
+}
+
+fn path_of(folder: &tempfile::TempDir, name: &str) -> std::path::PathBuf {
+    folder.path().join(name)
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        let pid = rustix::process::Pid::from_child(&self.daemon);
+        drop(rustix::process::kill_process(pid, rustix::process::Signal::TERM));
+        drop(self.daemon.wait());
+        // The engine leaves its own folder mounted.
+        drop(Command::new("umount").arg("-R").arg(path_of(&self.folder, "data")).output());
+    }
+}
+
+#[test]
+fn dockers_engine_loads_the_archive_and_serves_the_app() {
+    assert!(rustix::process::geteuid().is_root(), "Docker's engine needs root");
+    let exported = exported("for-docker");
+    let engine = Engine::start();
+    let loaded = succeed(engine.docker(&["load", "--input"]).arg(exported.folder.path().join("app.tar")));
+    assert!(loaded.contains("for-docker:latest"), "{loaded}");
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let variable = format!("PORT={port}");
+    let id = succeed(&mut engine.docker(&["run", "--detach", "--network", "host", "--env", &variable, "for-docker"]));
+    let started = Instant::now();
+    let body = loop {
+        if let Some(body) = get(port) {
+            break body;
+        }
+        assert!(started.elapsed() < Duration::from_secs(60), "{:?}", run(&mut engine.docker(&["logs", id.trim()])));
+        std::thread::sleep(Duration::from_millis(200));
+    };
+    let stopped = run(&mut engine.docker(&["rm", "--force", id.trim()]));
+    assert!(stopped.status.success());
+    assert_eq!(body, std::fs::read_to_string(repository("fixtures/apps/python-fastapi/expected.json")).unwrap());
+    assert!(Path::new(&exported.folder.path().join("app.tar")).exists());
+}
