@@ -6,7 +6,7 @@ use crate::error::{Context, Result};
 use crate::image::{Config, Digest, History, Image, Layer, Reference, RunConfig};
 use crate::output::Output;
 use crate::store::{Store, Stored};
-use std::cell::OnceCell;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 /// The time that base images carry: they are made of packages, not at a moment.
@@ -22,7 +22,8 @@ pub struct Distribution<'a> {
     architecture: &'static str,
     mirrors: &'a Mirrors,
     cache: Cache,
-    index: OnceCell<Index>,
+    /// Kept while locks are resolved, and let go before anything is composed: it is large.
+    index: RefCell<Option<Index>>,
     store: &'a Store,
     output: &'a Output,
 }
@@ -58,7 +59,7 @@ impl<'a> Distribution<'a> {
             other => return Err(crate::error::Error::new(format!("the built-in builders do not know the processor `{other}`"))),
         };
         let base = Base::parse(text).context(|| format!("the builder `{name}` is damaged"))?;
-        Ok(Self { name, base, text, architecture, mirrors, cache: Cache::new(store.debian()), index: OnceCell::new(), store, output })
+        Ok(Self { name, base, text, architecture, mirrors, cache: Cache::new(store.debian()), index: RefCell::new(None), store, output })
     }
 
     /// The lock of an image with `extras` on top of its own packages: the kept one, or one resolved now.
@@ -73,7 +74,8 @@ impl<'a> Distribution<'a> {
             return Ok(kept);
         }
         self.output.detail(&format!("choosing the packages of the {} image", kind.name()));
-        let lock = resolve(&self.base, kind, extras, self.index(Refresh::IfMissing)?)
+        let lock = self
+            .resolve(kind, extras, Refresh::IfMissing)
             .context(|| format!("cannot choose the packages of the {} image", kind.name()))?;
         lock.write(&path)?;
         Ok(lock)
@@ -84,25 +86,26 @@ impl<'a> Distribution<'a> {
     /// # Errors
     /// When the indexes cannot be fetched or the packages not resolved.
     pub fn update(&self) -> Result<Vec<(Kind, Option<Lock>, Lock)>> {
-        let index = self.index(Refresh::Always)?;
-        [Kind::Build, Kind::Run]
+        self.index.take();
+        [(Kind::Build, Refresh::Always), (Kind::Run, Refresh::IfMissing)]
             .into_iter()
-            .map(|kind| {
+            .map(|(kind, refresh)| {
                 let path = self.cache.lock(&self.lock_name(kind, &[]));
                 let before = Lock::read(&path)?;
-                let after = resolve(&self.base, kind, &[], index)?;
+                let after = self.resolve(kind, &[], refresh)?;
                 after.write(&path)?;
                 Ok((kind, before, after))
             })
             .collect()
     }
 
-    fn index(&self, refresh: Refresh) -> Result<&Index> {
-        if let Some(index) = self.index.get() {
-            return Ok(index);
-        }
-        let index = Index::load(&self.base, self.architecture, self.mirrors, &self.cache, refresh, self.output)?;
-        Ok(self.index.get_or_init(|| index))
+    fn resolve(&self, kind: Kind, extras: &[String], refresh: Refresh) -> Result<Lock> {
+        let mut index = self.index.borrow_mut();
+        let index = match &mut *index {
+            Some(index) => index,
+            none => none.insert(Index::load(&self.base, self.architecture, self.mirrors, &self.cache, refresh, self.output)?),
+        };
+        resolve(&self.base, kind, extras, index)
     }
 
     fn lock_name(&self, kind: Kind, extras: &[String]) -> String {
@@ -127,6 +130,7 @@ impl<'a> Distribution<'a> {
         if let Some(stored) = self.store.find(&name)? {
             return Ok(BaseImage { name, stored, lock });
         }
+        self.index.take();
         fetch(&lock, self.mirrors, &self.cache, self.output)?;
         let what = if extras.is_empty() {
             format!("the {} image", kind.name())

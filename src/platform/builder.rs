@@ -49,6 +49,8 @@ pub fn default_name() -> &'static str {
 pub fn open<'a>(name: &str, mirrors: &'a Mirrors, store: &'a Store, output: &'a Output) -> Result<Builder<'a>> {
     let built_in = find(name)?;
     let distribution = Distribution::new(built_in.name, built_in.base, mirrors, store, output)?;
+    // Both locks before either image: the index that they are chosen from is let go when an image is composed.
+    [Kind::Build, Kind::Run].iter().try_for_each(|kind| distribution.lock(*kind, &[]).map(drop))?;
     let (build, run) = (distribution.image(Kind::Build, &[])?, distribution.image(Kind::Run, &[])?);
     Ok(Builder { distribution, build, run, cnb: cnb(built_in, store)? })
 }
