@@ -66,6 +66,7 @@ impl Output {
     }
 
     /// An output that says nothing but errors and data.
+    #[cfg(test)]
     pub fn quiet() -> Self {
         Self::new(Settings { verbosity: Verbosity::Quiet, ..Settings::default() })
     }
@@ -86,7 +87,7 @@ impl Output {
     }
 
     /// Says one line of what a program of somebody else's printed, behind its name.
-    pub fn from_program(&self, program: &str, text: &str) {
+    pub fn program_line(&self, program: &str, text: &str) {
         self.say(Verbosity::Normal, &format!("{} {text}", styled(Style::new().dimmed(), &format!("[{program}]"))));
     }
 

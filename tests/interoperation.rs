@@ -88,7 +88,7 @@ fn path_of(folder: &tempfile::TempDir, name: &str) -> std::path::PathBuf {
 impl Drop for Engine {
     fn drop(&mut self) {
         let pid = rustix::process::Pid::from_child(&self.daemon);
-        drop(rustix::process::kill_process(pid, rustix::process::Signal::TERM));
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).ok();
         drop(self.daemon.wait());
         // The engine leaves its own folder mounted.
         drop(Command::new("umount").arg("-R").arg(path_of(&self.folder, "data")).output());

@@ -9,7 +9,7 @@ use launcher::environment::{Environment, Plain};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Exit code where `bin/build` fails (EXIT-05).
 const BUILD_FAILED: u8 = 51;
@@ -39,8 +39,6 @@ pub struct BuildOutcome {
     pub launch: LaunchToml,
     /// What it left to a later buildpack.
     pub unmet: BTreeSet<String>,
-    /// Its layers' folder.
-    pub layers: PathBuf,
 }
 
 /// Runs `bin/build`, reads what it wrote, and adds its layers to `environment` for the buildpacks after it (BLD-02 to BLD-18, ENV-04).
@@ -70,7 +68,7 @@ pub fn build(descriptor: &Descriptor, input: &BuildInput, environment: &mut Envi
             environment.add_files(&folder.join("env.build"), Plain::Override)?;
         }
     }
-    Ok(BuildOutcome { launch, unmet: unmet.into_iter().collect(), layers })
+    Ok(BuildOutcome { launch, unmet: unmet.into_iter().collect() })
 }
 
 fn run(descriptor: &Descriptor, input: &BuildInput, own: &Environment, layers: &Path, line: &mut Line) -> Result<()> {

@@ -130,7 +130,14 @@ pub(super) mod tests {
             }
             Ok(())
         };
-        read(deb, |control| Ok(names.borrow_mut().extend(control.into_keys())), data)?;
+        read(
+            deb,
+            |control| {
+                names.borrow_mut().extend(control.into_keys());
+                Ok(())
+            },
+            data,
+        )?;
         Ok(names.into_inner())
     }
 

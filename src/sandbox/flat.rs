@@ -6,7 +6,7 @@
 
 use super::mount::Root;
 use super::spec::{Access, Mount, Spec, Upper, User};
-use crate::error::{Advice, Context, Error, Result};
+use crate::error::{Context, Error, Result};
 use rustix::fs::{CWD, FileType, Mode, makedev, mknodat, renameat};
 use std::fs::{self, Metadata, Permissions};
 use std::io::ErrorKind;

@@ -34,6 +34,7 @@ fn is_zero(number: &u64) -> bool {
 
 impl Report {
     /// Writes the text of `report.toml`.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the exporter as a program writes it"))]
     pub fn to_toml(&self) -> Result<String> {
         toml::to_string(self).context(|| "cannot write the report")
     }

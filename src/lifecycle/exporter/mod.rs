@@ -105,6 +105,7 @@ pub struct Exported {
     /// The image; the blobs of its layers are in the store.
     pub image: Image,
     /// What it is made of.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the exporter as a program keeps it"))]
     pub metadata: LayersMetadata,
     /// The layers above the run image, from the bottom up.
     pub layers: Vec<ExportedLayer>,

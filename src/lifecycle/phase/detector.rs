@@ -55,10 +55,10 @@ pub(super) fn target(inputs: &Inputs, phase: &Phase) -> Result<Target> {
             Analyzed::default()
         }
     };
-    let found = analyzed.run_image.and_then(|image| image.target).unwrap_or_default();
-    let mut target = Target { os: found.os, arch: found.arch, variant: found.variant, distros: Vec::new() };
-    let distro = found.distro.map(|distro| (distro.name, distro.version)).or_else(of_this_image);
-    target.add_distro(distro);
+    let mut target = analyzed.run_image.and_then(|image| image.target).unwrap_or_default().for_buildpacks();
+    if target.distros.is_empty() {
+        target.add_distro(of_this_image());
+    }
     if target.os.is_empty() {
         target.os = "linux".into();
     }

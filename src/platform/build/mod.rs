@@ -70,6 +70,8 @@ pub struct Built {
     pub image: crate::image::Image,
     /// Bytes of the image's parts, by whose they are.
     pub sizes: Vec<(&'static str, u64)>,
+    /// How many layers above the run image there are, and how many of them were there before.
+    pub layers: (usize, usize),
     /// How long each phase took.
     pub times: Vec<(&'static str, Duration)>,
 }
@@ -96,7 +98,9 @@ pub fn build(request: &Request, store: &Store, output: &Output) -> Result<Built>
     let exported = match exported {
         Ok(exported) => exported,
         Err(error) => {
-            cache.take_back(&restored);
+            if let Err(lost) = cache.take_back(&restored) {
+                output.detail(&format!("the next build unpacks cached layers anew: {lost}"));
+            }
             return Err(error);
         }
     };
@@ -106,7 +110,8 @@ pub fn build(request: &Request, store: &Store, output: &Output) -> Result<Built>
         output.warn(&format!("the next build starts from the beginning: {error}"));
     }
     let sizes = report::sizes(&exported, &extended.1, &builder.run);
-    Ok(Built { digest, image: exported.image, sizes, times })
+    let layers = (exported.layers.len(), exported.layers.iter().filter(|layer| layer.reused).count());
+    Ok(Built { digest, image: exported.image, sizes, layers, times })
 }
 
 fn open_cache(request: &Request, store: &Store, key: &str) -> Result<Cache> {

@@ -68,7 +68,7 @@ impl Phase<'_> {
         };
         let scratch = self.store.scratch()?;
         let mut print =
-            |_: sandbox::Stream, line: &[u8]| self.output.from_program(name, String::from_utf8_lossy(line).trim_end_matches(['\n', '\r']));
+            |_: sandbox::Stream, line: &[u8]| self.output.program_line(name, String::from_utf8_lossy(line).trim_end_matches(['\n', '\r']));
         let exit = sandbox::run(scratch.path(), &spec, &mut print).context(|| format!("cannot run the {name}"))?;
         if exit.interrupted {
             return Err(Error::new("the build was interrupted").code(exit.code).hint("the image that was there before is still there"));

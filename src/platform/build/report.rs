@@ -32,6 +32,12 @@ pub fn report(request: &Request, built: &Built, output: &Output) {
     for (owner, size) in built.sizes.iter().filter(|(_, size)| *size > 0) {
         output.line(&format!("         {:>10}  {owner}", human_bytes(*size)));
     }
+    output.line(&format!(
+        "layers   {} of the run image, {} above, {} of them as before",
+        built.image.layers.len() - built.layers.0,
+        built.layers.0,
+        built.layers.1
+    ));
     let times: Vec<String> = built.times.iter().map(|(name, time)| format!("{} {}", name.to_lowercase(), human_duration(*time))).collect();
     output.line(&format!("time     {} ({})", human_duration(took), times.join(", ")));
     if built.image.config.config.entrypoint.as_ref().is_some_and(|entrypoint| entrypoint.iter().any(|word| word.ends_with("/web"))) {

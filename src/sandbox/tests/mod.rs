@@ -4,7 +4,8 @@ pub mod actor;
 mod network;
 mod people;
 
-use super::{Access, Exit, Mount, Network, Publish, Spec, Stream, Upper, User, run};
+use super::spec::Exit;
+use super::{Access, Mount, Network, Publish, Spec, Stream, Upper, User, run};
 use crate::error::Result;
 use people::{Person, as_everybody, as_everybody_with_mounts};
 use std::fs;
