@@ -7,7 +7,7 @@
 use super::mount::Root;
 use super::spec::{Access, Mount, Spec, Upper, User};
 use crate::error::{Context, Error, Result};
-use rustix::fs::{CWD, FileType, Mode, makedev, mknodat, renameat};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, Timespec, Timestamps, makedev, mknodat, renameat, utimensat};
 use std::fs::{self, Metadata, Permissions};
 use std::io::ErrorKind;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown, lchown, symlink};
@@ -110,9 +110,11 @@ fn merge(from: &Path, to: &Path, user: User) -> Result<()> {
             make_folder(&target, found.mode())?;
             merge(&source, &target, user)?;
             chown(&target, Some(found.uid()), Some(found.gid()))?;
+            set_time(&target, &found)?;
         } else if kind.is_symlink() {
             symlink(fs::read_link(&source)?, &target)?;
             lchown(&target, Some(found.uid()), Some(found.gid()))?;
+            set_time(&target, &found)?;
         } else if kind.is_file() {
             link_or_copy(&source, &target, &found, user)?;
         } else if kind.is_fifo() {
@@ -135,7 +137,14 @@ fn link_or_copy(source: &Path, target: &Path, found: &Metadata, user: User) -> R
     fs::copy(source, target)?;
     chown(target, Some(found.uid()), Some(found.gid()))?;
     fs::set_permissions(target, found.permissions())?;
-    Ok(())
+    set_time(target, found)
+}
+
+/// Compiled Python names the time of its source.
+fn set_time(path: &Path, found: &Metadata) -> Result<()> {
+    let time = Timespec { tv_sec: found.mtime(), tv_nsec: found.mtime_nsec() };
+    let times = Timestamps { last_access: time, last_modification: time };
+    Ok(utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW)?)
 }
 
 fn make_folder(folder: &Path, mode: u32) -> Result<()> {

@@ -4,6 +4,7 @@ use crate::sandbox::syscall;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::time::Duration;
@@ -36,6 +37,7 @@ fn act(arguments: &[&str]) -> i32 {
         ["write", paths @ ..] => {
             paths.iter().for_each(|path| println!("{path}: {}", shown(fs::write(path, "new").map(|()| String::from("written")))))
         }
+        ["times", paths @ ..] => paths.iter().for_each(|path| println!("{path}: {}", fs::symlink_metadata(path).unwrap().mtime())),
         ["forbidden"] => forbidden(),
         ["wait", path] => return beat(path),
         // Blocked signals stay pending: the program seems to ignore them.

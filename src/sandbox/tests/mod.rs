@@ -216,6 +216,28 @@ fn layers_lie_over_each_other_and_changes_can_be_kept() {
 }
 
 #[test]
+fn files_keep_their_times() {
+    as_everybody("files_keep_their_times", |_| {
+        let world = World::new();
+        fs::write(world.path("lower/home/mine"), "").unwrap();
+        std::os::unix::fs::symlink("mine", world.path("lower/home/link")).unwrap();
+        let paths = ["home/mine", "home/link", "home", "usr/tool", "usr"];
+        for path in paths {
+            let time = rustix::fs::Timespec { tv_sec: 1_000_000, tv_nsec: 0 };
+            let times = rustix::fs::Timestamps { last_access: time, last_modification: time };
+            let lower = world.path("lower").join(path);
+            rustix::fs::utimensat(rustix::fs::CWD, &lower, &times, rustix::fs::AtFlags::SYMLINK_NOFOLLOW).unwrap();
+            if rustix::process::geteuid().is_root() && path == "home/mine" {
+                chown(&lower, Some(World::USER.uid), Some(World::USER.gid)).unwrap();
+            }
+        }
+        let inside = paths.map(|path| format!("/{path}"));
+        let arguments: Vec<&str> = std::iter::once("times").chain(inside.iter().map(String::as_str)).collect();
+        assert_eq!(world.lines(&world.spec(&arguments)), inside.map(|path| format!("{path}: 1000000")));
+    });
+}
+
+#[test]
 fn too_many_layers_are_an_error() {
     let world = World::new();
     let error = world.run(&Spec { lowers: vec![world.path("lower"); 500], ..world.spec(&["exit", "0"]) }).unwrap_err();
