@@ -3,8 +3,10 @@
 
 mod compress;
 mod entry;
+mod extension;
 mod layer;
 mod read;
+mod reader;
 mod unpack;
 mod write;
 

@@ -1,24 +1,25 @@
 //! Unpacks one layer into one folder that can be a lower folder of an overlay. The tar is hostile input: nothing in it can reach out of
 //! the folder, because every parent folder is opened without following links.
 
+use super::reader::{Member, MemberKind, TarReader};
 use crate::error::{Context, Error, Result};
 use rustix::fs::{self, AtFlags, FileType, Gid, Mode, OFlags, ResolveFlags, Timespec, Timestamps, Uid, XattrFlags};
 use rustix::io::Errno;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
-use tar::EntryType;
 
-/// The file beside the unpacked tree that lists what the tree itself does not show: true owners and modes. Each line is
-/// `UID GID MODE PATH`, the mode in octal, for each member that is not owned by root or whose mode had to change.
+/// The file beside the unpacked tree that lists what the tree itself does not show: true owners and modes. An entry is
+/// `UID GID MODE PATH` and a NUL, which no path contains; the mode is octal. It has the members that are not owned by root or whose mode had
+/// to change, each once, every folder before its content.
 pub const SIDECAR: &str = "owners";
 
-/// More members than this are no layer but an attack.
-const MOST_MEMBERS: u64 = 5_000_000;
+/// Deeper paths could not be removed by their names below the store.
+const LONGEST_PATH: usize = 2048;
 const OPEN_FOLDERS: usize = 256;
 
 /// Who owns the unpacked files.
@@ -38,27 +39,23 @@ pub enum Ownership {
 pub fn unpack(layer: impl Read, folder: &Path, ownership: Ownership, sidecar: &mut dyn Write) -> Result<()> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let root = fs::open(folder, flags, Mode::empty()).context(|| format!("cannot open `{}`", folder.display()))?;
-    let mut tree = Tree { root, ownership, open: HashMap::new(), late: Vec::new(), sidecar };
-    let mut members = 0;
-    for member in tar::Archive::new(layer).entries().context(|| "cannot read the layer's tar")? {
-        let mut member = member.context(|| "cannot read the layer's tar")?;
-        members += 1;
-        if members > MOST_MEMBERS {
-            return Err(Error::new(format!("the layer has more than {MOST_MEMBERS} members")));
-        }
-        let name = member.path_bytes().into_owned();
-        tree.add(&mut member).context(|| format!("cannot unpack `{}`", String::from_utf8_lossy(&name)))?;
+    let mut tree = Tree { root, ownership, open: HashMap::new(), late: BTreeMap::new(), owners: BTreeMap::new() };
+    let mut tar = TarReader::new(layer);
+    while let Some(member) = tar.next().context(|| "cannot read the layer's tar")? {
+        tree.add(&member, &mut tar).context(|| format!("cannot unpack `{}`", String::from_utf8_lossy(&member.path)))?;
     }
-    tree.finish()
+    tree.finish()?;
+    write_sidecar(&tree.owners, sidecar).context(|| "cannot note the owners of the layer's files")
 }
 
-struct Tree<'a> {
+struct Tree {
     root: OwnedFd,
     ownership: Ownership,
     open: HashMap<PathBuf, OwnedFd>,
     /// Folders whose mode and time are set last, because filling a folder changes its time and needs its write bit.
-    late: Vec<(PathBuf, Meta)>,
-    sidecar: &'a mut dyn Write,
+    late: BTreeMap<PathBuf, Meta>,
+    /// What the file system will not show. A later member of the same name counts, as in the tree.
+    owners: BTreeMap<PathBuf, Meta>,
 }
 
 #[derive(Clone, Copy)]
@@ -69,57 +66,50 @@ struct Meta {
     mtime: i64,
 }
 
-impl Tree<'_> {
-    fn add<R: Read>(&mut self, member: &mut tar::Entry<'_, R>) -> Result<()> {
-        let header = member.header();
-        let number = |value: std::io::Result<u64>| value.ok().and_then(|value| u32::try_from(value).ok());
-        let meta = Meta {
-            mode: header.mode().context(|| "bad mode")? & 0o7777,
-            uid: number(header.uid()).context(|| "bad owner")?,
-            gid: number(header.gid()).context(|| "bad group")?,
-            mtime: header.mtime().ok().and_then(|time| i64::try_from(time).ok()).context(|| "bad time")?,
-        };
-        let path = relative(Path::new(OsStr::from_bytes(&member.path_bytes())))?;
-        let Some(name) = path.file_name().map(OsStr::to_owned) else {
-            self.late.push((PathBuf::new(), meta));
+impl Tree {
+    fn add(&mut self, member: &Member, content: &mut impl Read) -> Result<()> {
+        let meta = Meta { mode: member.mode, uid: member.uid, gid: member.gid, mtime: member.mtime };
+        let path = relative(&member.path)?;
+        let Some(name) = path.file_name() else {
+            self.late.insert(PathBuf::new(), meta);
             return Ok(());
         };
-        let above = path.parent().unwrap_or(Path::new("")).to_path_buf();
+        let above = path.parent().unwrap_or(Path::new(""));
         if let Some(hidden) = name.as_bytes().strip_prefix(b".wh.") {
-            return self.white_out(&above, OsStr::from_bytes(hidden));
+            return self.white_out(above, OsStr::from_bytes(hidden));
         }
-        match member.header().entry_type() {
-            EntryType::Directory => self.directory(&above, &name, &path, meta),
-            EntryType::Regular | EntryType::Continuous => self.file(&above, &name, &path, meta, member),
-            EntryType::Symlink => {
-                let target = member.link_name_bytes().context(|| "a link without a target")?.into_owned();
-                self.clear(&above, &name)?;
-                fs::symlinkat(OsStr::from_bytes(&target), self.folder(&above)?, &name)?;
-                self.settle(&above, &name, &path, meta, true)
+        match member.kind {
+            MemberKind::Directory => self.directory(above, name, &path, meta),
+            MemberKind::File => self.file(above, name, &path, meta, content),
+            MemberKind::Symlink => {
+                self.clear(above, name)?;
+                fs::symlinkat(OsStr::from_bytes(&member.link), self.folder(above)?, name)?;
+                self.settle(above, name, &path, meta, true)
             }
-            EntryType::Link => self.hard_link(&above, &name, member),
-            EntryType::Fifo => {
-                self.clear(&above, &name)?;
-                fs::mknodat(self.folder(&above)?, &name, FileType::Fifo, Mode::from_raw_mode(0o600), 0)?;
-                self.settle(&above, &name, &path, meta, false)
+            MemberKind::HardLink => self.hard_link(above, name, &member.link),
+            MemberKind::Fifo => {
+                self.clear(above, name)?;
+                fs::mknodat(self.folder(above)?, name, FileType::Fifo, Mode::from_raw_mode(0o600), 0)?;
+                self.settle(above, name, &path, meta, false)
             }
             // Every sandbox has devices of its own.
-            EntryType::Char | EntryType::Block | EntryType::XGlobalHeader => Ok(()),
-            other => Err(Error::new(format!("a member of type {other:?} has no place in a layer"))),
+            MemberKind::Device => Ok(()),
         }
     }
 
     fn directory(&mut self, above: &Path, name: &OsStr, path: &Path, meta: Meta) -> Result<()> {
-        let parent = self.folder(above)?;
-        match fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(found) if FileType::from_raw_mode(found.st_mode) == FileType::Directory => {}
-            Ok(_) => {
-                self.clear(above, name)?;
-                fs::mkdirat(self.folder(above)?, name, Mode::from_raw_mode(0o700))?;
-            }
-            Err(_) => fs::mkdirat(parent, name, Mode::from_raw_mode(0o700))?,
+        let found = match fs::statat(self.folder(above)?, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(found) => Some(FileType::from_raw_mode(found.st_mode)),
+            Err(_) => None,
+        };
+        if found != Some(FileType::Directory) {
+            self.clear(above, name)?;
+            fs::mkdirat(self.folder(above)?, name, Mode::from_raw_mode(0o700))?;
         }
-        self.late.push((path.to_path_buf(), meta));
+        if found == Some(FileType::CharacterDevice) {
+            self.hide_below(path)?;
+        }
+        self.late.insert(path.to_path_buf(), meta);
         Ok(())
     }
 
@@ -128,7 +118,7 @@ impl Tree<'_> {
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let mut file = File::from(fs::openat(self.folder(above)?, name, flags, Mode::from_raw_mode(0o600))?);
         std::io::copy(content, &mut file)?;
-        let meta = self.record(path, meta)?;
+        let meta = self.record(path, meta);
         if self.ownership == Ownership::Keep {
             fs::fchown(&file, Some(Uid::from_raw(meta.uid)), Some(Gid::from_raw(meta.gid)))?;
         }
@@ -137,44 +127,49 @@ impl Tree<'_> {
         Ok(())
     }
 
-    fn hard_link<R: Read>(&mut self, above: &Path, name: &OsStr, member: &tar::Entry<'_, R>) -> Result<()> {
-        let target = member.link_name_bytes().context(|| "a link without a target")?.into_owned();
-        let target = relative(Path::new(OsStr::from_bytes(&target)))?;
+    fn hard_link(&mut self, above: &Path, name: &OsStr, target: &[u8]) -> Result<()> {
+        let target = relative(target)?;
         let target_name = target.file_name().context(|| "a link to the root")?;
         let target_above = target.parent().unwrap_or(Path::new(""));
         if (target_above, target_name) == (above, name) {
             return Ok(());
         }
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let target_above = if target_above.as_os_str().is_empty() { Path::new(".") } else { target_above };
-        let from = fs::openat2(&self.root, target_above, flags, Mode::empty(), ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS)?;
+        let from = self.open_folder(target_above, OFlags::PATH)?;
         self.clear(above, name)?;
         fs::linkat(&from, target_name, self.folder(above)?, name, AtFlags::empty())?;
+        if let Some(meta) = self.owners.get(&target).copied() {
+            self.owners.insert(above.join(name), meta);
+        }
         Ok(())
     }
 
     /// OCI whiteouts as overlayfs has them: a character device 0/0 for a hidden name, an attribute for an opaque folder.
     fn white_out(&mut self, above: &Path, hidden: &OsStr) -> Result<()> {
         if hidden.as_bytes() == b".wh..opq" {
-            let path = if above.as_os_str().is_empty() { Path::new(".") } else { above };
             self.folder(above)?;
-            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-            let folder = fs::openat2(&self.root, path, flags, Mode::empty(), ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS)?;
-            fs::fsetxattr(&folder, "user.overlay.opaque", b"y", XattrFlags::empty()).context(|| "cannot mark the folder as opaque")?;
+            return self.hide_below(above);
+        }
+        if hidden.as_bytes().starts_with(b".wh.") || matches!(hidden.as_bytes(), b"" | b"." | b"..") {
             return Ok(());
         }
-        if hidden.as_bytes().starts_with(b".wh.") || hidden.is_empty() {
-            return Ok(());
+        // A whiteout hides what is in lower layers, never what its own layer has, whichever comes first (OCI layer, "Whiteouts").
+        match fs::statat(self.folder(above)?, hidden, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(found) if FileType::from_raw_mode(found.st_mode) == FileType::Directory => self.hide_below(&above.join(hidden)),
+            Ok(_) => Ok(()),
+            Err(_) => fs::mknodat(self.folder(above)?, hidden, FileType::CharacterDevice, Mode::empty(), 0)
+                .context(|| "cannot mark the name as hidden"),
         }
-        self.clear(above, hidden)?;
-        fs::mknodat(self.folder(above)?, hidden, FileType::CharacterDevice, Mode::empty(), 0)
-            .context(|| "cannot mark the name as hidden")?;
-        Ok(())
+    }
+
+    /// Makes overlayfs show nothing of lower layers in the folder at `path`.
+    fn hide_below(&mut self, path: &Path) -> Result<()> {
+        let folder = self.open_folder(path, OFlags::RDONLY)?;
+        fs::fsetxattr(&folder, "user.overlay.opaque", b"y", XattrFlags::empty()).context(|| "cannot mark the folder as opaque")
     }
 
     /// Sets owner and time of a link or pipe.
     fn settle(&mut self, above: &Path, name: &OsStr, path: &Path, meta: Meta, link: bool) -> Result<()> {
-        let meta = if link { meta } else { self.record(path, meta)? };
+        let meta = self.record(path, meta);
         let (keep, parent) = (self.ownership == Ownership::Keep, self.folder(above)?);
         if keep {
             fs::chownat(parent, name, Some(Uid::from_raw(meta.uid)), Some(Gid::from_raw(meta.gid)), AtFlags::SYMLINK_NOFOLLOW)?;
@@ -187,30 +182,35 @@ impl Tree<'_> {
     }
 
     /// Notes what the file system will not show, and returns the owner and mode to set.
-    fn record(&mut self, path: &Path, meta: Meta) -> Result<Meta> {
+    fn record(&mut self, path: &Path, meta: Meta) -> Meta {
         let mode = match self.ownership {
             Ownership::Keep => meta.mode,
             // The owner is this process's user, who must be able to read and remove every file.
             Ownership::Squash => meta.mode & 0o1777 | 0o400,
         };
         if mode != meta.mode || meta.uid != 0 || meta.gid != 0 {
-            write!(self.sidecar, "{} {} {:o} ", meta.uid, meta.gid, meta.mode)?;
-            self.sidecar.write_all(path.as_os_str().as_bytes())?;
-            self.sidecar.write_all(b"\n")?;
+            self.owners.insert(path.to_path_buf(), meta);
+        } else {
+            self.owners.remove(path);
         }
-        Ok(Meta { mode, ..meta })
+        Meta { mode, ..meta }
     }
 
     /// Removes what an earlier member of this layer put there.
     fn clear(&mut self, above: &Path, name: &OsStr) -> Result<()> {
         let parent = self.folder(above)?;
         match fs::unlinkat(parent, name, AtFlags::empty()) {
-            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(Errno::NOENT) => Ok(()),
+            Ok(()) => {
+                self.owners.remove(&above.join(name));
+                Ok(())
+            }
             Err(Errno::ISDIR | Errno::PERM) => {
                 remove_folder(parent, name)?;
                 let path = above.join(name);
                 self.open.retain(|open, _| !open.starts_with(&path));
-                self.late.retain(|(late, _)| !late.starts_with(&path));
+                self.late.retain(|late, _| !late.starts_with(&path));
+                self.owners.retain(|owned, _| !owned.starts_with(&path));
                 Ok(())
             }
             Err(error) => Err(error.into()),
@@ -226,39 +226,46 @@ impl Tree<'_> {
             if self.open.len() >= OPEN_FOLDERS {
                 self.open.clear();
             }
-            let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-            let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
-            let opened = match fs::openat2(&self.root, path, flags, Mode::empty(), resolve) {
-                Ok(folder) => folder,
-                Err(Errno::NOENT) => {
-                    let above = path.parent().unwrap_or(Path::new("")).to_path_buf();
-                    let name = path.file_name().unwrap_or_default();
-                    fs::mkdirat(self.folder(&above)?, name, Mode::from_raw_mode(0o755))?;
-                    fs::openat2(&self.root, path, flags, Mode::empty(), resolve)?
-                }
-                Err(error) => {
-                    return Err(Error::from_cause(
-                        format!("`{}` is not a folder of the layer", path.display()),
-                        std::io::Error::from(error),
-                    ));
-                }
-            };
+            let mut opened = self.open_folder(path, OFlags::PATH);
+            if matches!(opened, Err(Errno::NOENT | Errno::NOTDIR)) {
+                self.make_folder(path)?;
+                opened = self.open_folder(path, OFlags::PATH);
+            }
+            let opened = opened.context(|| format!("`{}` is not a folder of the layer", path.display()))?;
             self.open.insert(path.to_path_buf(), opened);
         }
         self.open.get(path).context(|| "the folder was just opened")
     }
 
-    fn finish(mut self) -> Result<()> {
-        let mut late = std::mem::take(&mut self.late);
+    /// Makes the folder at `path`, which the layer has not listed; it hides lower ones where a whiteout is in its place.
+    fn make_folder(&mut self, path: &Path) -> Result<()> {
+        let Some(name) = path.file_name() else { return Ok(()) };
+        let above = path.parent().unwrap_or(Path::new(""));
+        let parent = self.folder(above)?;
+        let hidden = match fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(found) if FileType::from_raw_mode(found.st_mode) != FileType::CharacterDevice => return Ok(()),
+            Ok(_) => {
+                fs::unlinkat(parent, name, AtFlags::empty())?;
+                true
+            }
+            Err(_) => false,
+        };
+        fs::mkdirat(parent, name, Mode::from_raw_mode(0o755))?;
+        if hidden { self.hide_below(path) } else { Ok(()) }
+    }
+
+    /// Opens a folder of the tree, never reached through a link.
+    fn open_folder(&self, path: &Path, access: OFlags) -> std::result::Result<OwnedFd, Errno> {
+        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+        fs::openat2(&self.root, path, access | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty(), resolve)
+    }
+
+    fn finish(&mut self) -> Result<()> {
         // The deepest first, so that a parent's time is set after its children were touched.
-        late.sort_by(|(one, _), (other, _)| other.cmp(one));
-        late.dedup_by(|(later, _), (earlier, _)| later == earlier);
-        for (path, meta) in late {
-            let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
-            let name = if path.as_os_str().is_empty() { Path::new(".") } else { &path };
-            let folder = fs::openat2(&self.root, name, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty(), resolve)
-                .context(|| format!("cannot finish the folder `{}`", path.display()))?;
-            let mut meta = self.record(&path, meta)?;
+        for (path, meta) in std::mem::take(&mut self.late).into_iter().rev() {
+            let folder = self.open_folder(&path, OFlags::RDONLY).context(|| format!("cannot finish the folder `{}`", path.display()))?;
+            let mut meta = self.record(&path, meta);
             if self.ownership == Ownership::Keep {
                 fs::fchown(&folder, Some(Uid::from_raw(meta.uid)), Some(Gid::from_raw(meta.gid)))?;
             } else {
@@ -269,6 +276,15 @@ impl Tree<'_> {
         }
         Ok(())
     }
+}
+
+fn write_sidecar(owners: &BTreeMap<PathBuf, Meta>, sidecar: &mut dyn Write) -> std::io::Result<()> {
+    for (path, meta) in owners {
+        write!(sidecar, "{} {} {:o} ", meta.uid, meta.gid, meta.mode)?;
+        sidecar.write_all(path.as_os_str().as_bytes())?;
+        sidecar.write_all(b"\0")?;
+    }
+    Ok(())
 }
 
 fn remove_folder(parent: &OwnedFd, name: &OsStr) -> Result<()> {
@@ -291,7 +307,11 @@ fn remove_folder(parent: &OwnedFd, name: &OsStr) -> Result<()> {
 }
 
 /// The path below the folder that a member's name means; a name that climbs is refused.
-fn relative(name: &Path) -> Result<PathBuf> {
+fn relative(name: &[u8]) -> Result<PathBuf> {
+    if name.len() > LONGEST_PATH {
+        return Err(Error::new(format!("the name is longer than {LONGEST_PATH} bytes")));
+    }
+    let name = Path::new(OsStr::from_bytes(name));
     let mut path = PathBuf::new();
     for component in name.components() {
         match component {
@@ -309,88 +329,4 @@ fn times(mtime: i64) -> Timestamps {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::archive::{Entry, Kind, TarWriter};
-    use std::os::unix::fs::{FileTypeExt, PermissionsExt};
-
-    fn unpacked(entries: &[(Entry, &[u8])]) -> (tempfile::TempDir, Result<()>, String) {
-        let mut writer = TarWriter::new(Vec::new());
-        for (entry, content) in entries {
-            writer.append(entry, *content).unwrap();
-        }
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::create_dir(folder.path().join("layer")).unwrap();
-        let mut sidecar = Vec::new();
-        let result = unpack(writer.finish().unwrap().as_slice(), &folder.path().join("layer"), Ownership::Squash, &mut sidecar);
-        (folder, result, String::from_utf8(sidecar).unwrap())
-    }
-
-    fn file(path: &str, mode: u32) -> (Entry, &'static [u8]) {
-        (Entry::file(path, 1, mode, 5, 6, 7), b"x")
-    }
-
-    #[test]
-    fn owners_and_modes_go_into_the_sidecar() {
-        let (folder, result, sidecar) = unpacked(&[file("/a/s", 0o4755), (Entry::directory("a", 0o500, 0, 0, 9), b"")]);
-        result.unwrap();
-        let mode = |name: &str| std::fs::metadata(folder.path().join("layer").join(name)).unwrap().permissions().mode() & 0o7777;
-        assert_eq!([mode("a"), mode("a/s")], [0o700, 0o755]);
-        assert_eq!(sidecar, "5 6 4755 a/s\n");
-    }
-
-    #[test]
-    fn later_members_replace_earlier_ones() {
-        let (folder, result, _) = unpacked(&[
-            file("a", 0o644),
-            file("b/c/d", 0o644),
-            (Entry::directory("a", 0o755, 0, 0, 0), b""),
-            file("b", 0o600),
-            file("a/x", 0o644),
-        ]);
-        result.unwrap();
-        assert!(folder.path().join("layer/a/x").is_file() && folder.path().join("layer/b").is_file());
-    }
-
-    #[test]
-    fn whiteouts_become_those_of_overlayfs() {
-        let (folder, result, _) = unpacked(&[file("a/.wh.gone", 0o644), file("b/.wh..wh..opq", 0o644)]);
-        result.unwrap();
-        let gone = std::fs::symlink_metadata(folder.path().join("layer/a/gone")).unwrap();
-        assert!(gone.file_type().is_char_device());
-        let mut value = [0; 1];
-        rustix::fs::getxattr(folder.path().join("layer/b"), "user.overlay.opaque", &mut value).unwrap();
-        assert_eq!(&value, b"y");
-    }
-
-    #[test]
-    fn nothing_reaches_out() {
-        let link = |path: &str, target: &str| (Entry::symlink(path, target, 0, 0, 0), b"".as_slice());
-        let hard = |path: &str, target: &str| {
-            (Entry { kind: Kind::HardLink { target: target.into() }, ..Entry::file(path, 0, 0o644, 0, 0, 0) }, b"".as_slice())
-        };
-        for hostile in [
-            vec![file("../x", 0o644)],
-            vec![file("a/../../x", 0o644)],
-            vec![link("a", "/tmp"), file("a/x", 0o644)],
-            vec![link("a", ".."), file("a/x", 0o644)],
-            vec![hard("a", "/etc/passwd")],
-            vec![hard("a", "../../etc/passwd")],
-            vec![link("l", "/etc"), hard("a", "l/passwd")],
-        ] {
-            let names: Vec<_> = hostile.iter().map(|(entry, _)| String::from_utf8_lossy(&entry.path).into_owned()).collect();
-            let (folder, result, _) = unpacked(&hostile);
-            assert!(result.is_err(), "{names:?}");
-            assert!(!folder.path().join("x").exists());
-        }
-    }
-
-    #[test]
-    fn a_truncated_tar_is_an_error() {
-        let mut writer = TarWriter::new(Vec::new());
-        writer.append(&Entry::file("a", 5000, 0o644, 0, 0, 0), [1; 5000].as_slice()).unwrap();
-        let bytes = writer.finish().unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        assert!(unpack(&bytes[..2048], folder.path(), Ownership::Squash, &mut Vec::new()).is_err());
-    }
-}
+mod tests;

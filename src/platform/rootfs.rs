@@ -54,7 +54,7 @@ impl RootFs {
         let mut found: BTreeMap<PathBuf, bool> = BTreeMap::new();
         for (index, layer) in self.layers.iter().enumerate().rev() {
             let owners = fs::read(&layer.owners).context(|| format!("cannot read `{}`", layer.owners.display()))?;
-            for (path, may) in owners.split(|byte| *byte == b'\n').filter_map(|line| parse_owner(line, user)) {
+            for (path, may) in owners.split(|byte| *byte == 0).filter_map(|line| parse_owner(line, user)) {
                 let above = &self.layers[index + 1..];
                 // A higher layer that has the path, but lists no owner, gives it to root.
                 let hidden = || above.iter().any(|layer| layer.tree.join(path).symlink_metadata().is_ok());
@@ -152,7 +152,7 @@ mod tests {
         let layer = |name: &str, owners: &str, paths: &[&str]| {
             let layer = Unpacked { tree: folder.path().join(name), owners: folder.path().join(format!("{name}.owners")) };
             paths.iter().for_each(|path| fs::create_dir_all(layer.tree.join(path)).unwrap());
-            fs::write(&layer.owners, owners).unwrap();
+            fs::write(&layer.owners, owners.replace('\n', "\0")).unwrap();
             layer
         };
         let below = "1002 1000 755 home/cnb\n1002 1000 644 home/cnb/x\n1002 1000 755 taken\n0 1000 775 group\n0 0 777 all of it\n1001 1000 755 other\n1002 1000 555 fixed\n";

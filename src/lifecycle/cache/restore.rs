@@ -155,17 +155,18 @@ fn belongs_to(folder: &Path, owner: Option<Owner>) -> bool {
     folder.symlink_metadata().is_ok_and(|found| found.uid() == wanted)
 }
 
-/// Sets the modes that unpacking had to leave out; each line is `UID GID MODE PATH`.
+/// Sets the modes that unpacking had to leave out; each entry is `UID GID MODE PATH`.
 fn set_modes(root: &Path, owners: &[u8]) -> Result<()> {
-    let lines: Vec<&[u8]> = owners.split(|byte| *byte == b'\n').collect();
+    let lines: Vec<&[u8]> = owners.split(|byte| *byte == 0).collect();
     // The deepest first, because a folder may become one that cannot be entered.
     for line in lines.iter().rev() {
         let mut fields = line.splitn(4, |byte| *byte == b' ').skip(2);
         let (Some(mode), Some(path)) = (fields.next(), fields.next()) else { continue };
         let mode = u32::from_str_radix(&String::from_utf8_lossy(mode), 8).context(|| "bad mode")?;
         let path = root.join(OsStr::from_bytes(path));
-        let found = path.symlink_metadata()?.permissions().mode() & 0o7777;
-        if found != mode {
+        let found = path.symlink_metadata()?;
+        // A link has no mode of its own: setting one would change what it points to.
+        if !found.is_symlink() && found.permissions().mode() & 0o7777 != mode {
             fs::set_permissions(&path, Permissions::from_mode(mode))?;
         }
     }

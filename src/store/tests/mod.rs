@@ -3,6 +3,8 @@
 use super::*;
 use crate::archive::{Entry, TarWriter};
 
+mod interop;
+
 fn layer(store: &Store, name: &str) -> Layer {
     let write = |writer: &mut LayerWriter<BlobWriter>| {
         let mut tar = TarWriter::new(writer);
