@@ -2,13 +2,14 @@
 
 use super::identity;
 use super::mount::{self, CLOSED, NO_PROGRAMS};
+use super::publish;
 use super::rootfs;
 use super::stage::{Request, wait};
 use super::supervisor;
 use super::syscall;
 use crate::error::{Context, Error, Result};
 use rustix::mount::{MountPropagationFlags, mount_change};
-use rustix::process::{PidfdFlags, PidfdGetfdFlags, getegid, geteuid, getpid, pidfd_getfd, pidfd_open};
+use rustix::process::{getegid, geteuid};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -80,11 +81,13 @@ pub fn examine(folder: &Path) -> Probe {
         (Ok(()), _, false, Ok(())) => Some(Mode::SubordinateIds),
         (Ok(()), _, false, Err(_)) => Some(Mode::SingleId),
     };
+    let blocked = attempt(namespaces, || Ok(())).is_err();
+    let unless_blocked = |remedy| if blocked { "as for the user namespace" } else { remedy };
     let mut findings = vec![
         Finding::new("user namespace", !root, namespace, NAMESPACE),
-        Finding::new("overlay over the store's layers", !flat, overlay, OVERLAY),
-        Finding::new("changes on disk instead of in memory", false, on_disk, OVERLAY),
-        Finding::new("fresh /proc, so that processes outside stay hidden", false, proc, PROC),
+        Finding::new("overlay over the store's layers", !flat, overlay, unless_blocked(OVERLAY)),
+        Finding::new("changes on disk instead of in memory", false, on_disk, unless_blocked(OVERLAY)),
+        Finding::new("fresh /proc, so that processes outside stay hidden", false, proc, unless_blocked(PROC)),
     ];
     if !root {
         findings.push(Finding::new("subordinate ids, so that images may have files of several users", false, subordinate, SUBORDINATE));
@@ -100,7 +103,7 @@ const OVERLAY: &str =
 const PROC: &str = "in a container `--security-opt systempaths=unconfined`; in Kubernetes `procMount: Unmasked`";
 const SUBORDINATE: &str = "as root: install the package `uidmap` and `usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER`; not needed for builds";
 const LANDLOCK: &str = "boot a kernel with Landlock (`lsm=landlock,...`), Linux 6.12 or later";
-const LISTENER: &str = "Linux 5.6 or later, and no other program that watches system calls; or `--network host`";
+const LISTENER: &str = "Linux 5.6 or later, and no other program that watches system calls; in a container `--cap-add SYS_PTRACE`; a port as itself, as `8080:8080`, needs nothing";
 
 impl Finding {
     fn new(what: &str, required: bool, result: Result<()>, remedy: &str) -> Self {
@@ -198,6 +201,5 @@ fn try_chroot(folder: &Path) -> Result<()> {
 fn try_listener() -> Result<()> {
     rustix::thread::set_no_new_privs(true).context(|| "cannot give privileges up")?;
     syscall::install_listener(&super::filter::questions()).context(|| "the kernel refuses a listener")?;
-    let itself = pidfd_open(getpid(), PidfdFlags::empty()).context(|| "the kernel refuses descriptors of processes")?;
-    pidfd_getfd(&itself, 0, PidfdGetfdFlags::empty()).map(drop).context(|| "the kernel refuses descriptors of other processes")
+    publish::may_share_sockets()
 }

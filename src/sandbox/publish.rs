@@ -11,22 +11,42 @@
 //! at, so UDP servers of two runs can meet, and reach UDP services of the loopback interface; abstract Unix sockets with equal names meet. It
 //! is a convenience, not a wall: a program that wants to can race the listener.
 
-use super::spec::Publish;
+use super::spec::{Network, Publish};
 use super::syscall::{self, Answer, Question};
 use crate::error::{Context, Error, Result};
 use rustix::io::Errno;
 use rustix::net::{SocketType, bind, connect, getsockname, sockopt};
-use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
 use std::collections::HashMap;
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 const DOMAIN_NAMES: u16 = 53;
 
-/// Checks that the ports of this machine are free, so that a conflict is told before anything starts.
-pub fn check(ports: &[Publish]) -> Result<()> {
+/// The network that a program gets: the one asked for, or this machine's own where that comes to the same and no listener can be had, as in
+/// containers. Fails before anything starts where a port of this machine is not free.
+pub fn settle(network: &Network) -> Result<Network> {
+    let Network::Published(ports) = network else { return Ok(network.clone()) };
+    check(ports)?;
+    match may_share_sockets() {
+        Ok(()) => Ok(network.clone()),
+        Err(_) if ports.iter().all(|port| port.address.is_none() && port.host == port.container) => Ok(Network::Host),
+        Err(error) => Err(error).context(|| "cannot lead a port of this machine to another one, because the kernel refuses it here"),
+    }
+    .map_err(|error| error.hint("publish a port as itself, as `8080:8080`, and see `cooper doctor`"))
+}
+
+/// Whether this machine lets one process use the sockets of another, tried on this process itself.
+pub fn may_share_sockets() -> Result<()> {
+    let itself = pidfd_open(getpid(), PidfdFlags::empty()).context(|| "the kernel refuses descriptors of processes")?;
+    let shared = pidfd_getfd(&itself, itself.as_raw_fd(), PidfdGetfdFlags::empty());
+    shared.map(drop).context(|| "the kernel refuses descriptors of other processes")
+}
+
+/// Checks that the ports of this machine are free.
+fn check(ports: &[Publish]) -> Result<()> {
     for port in ports {
         let address = port.address.unwrap_or(Ipv4Addr::UNSPECIFIED.into());
         let hint = match TcpListener::bind((address, port.host)).map_err(|error| error.kind()) {

@@ -3,7 +3,7 @@
 use super::channel::{self, Failure};
 use super::publish;
 use super::signals::{Reaction, Signals};
-use super::spec::{Exit, Network, Spec, Stream};
+use super::spec::{Exit, Spec, Stream};
 use super::stage::{NAME, Request, ready};
 use crate::error::{Advice, Context, Result};
 use std::os::fd::{AsFd, OwnedFd};
@@ -48,10 +48,8 @@ pub fn ask<T: serde::de::DeserializeOwned>(request: &Request) -> Result<T> {
 
 impl Request {
     fn run(scratch: &Path, spec: &Spec) -> Result<Self> {
-        if let Network::Published(ports) = &spec.network {
-            publish::check(ports)?;
-        }
-        Ok(Request::Run { scratch: scratch.into(), spec: Box::new(spec.clone()) })
+        let spec = Spec { network: publish::settle(&spec.network)?, ..spec.clone() };
+        Ok(Request::Run { scratch: scratch.into(), spec: Box::new(spec) })
     }
 }
 

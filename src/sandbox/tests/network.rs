@@ -1,7 +1,7 @@
 //! What programs reach, and who reaches them.
 
 use super::actor::call;
-use super::people::as_everybody_with_mounts;
+use super::people::{Person, as_everybody, as_everybody_with_mounts};
 use super::{World, signal};
 use crate::sandbox::{Network, Publish, Spec, run};
 use std::io::Write;
@@ -99,6 +99,25 @@ fn ports_of_this_machine_stay_closed_and_the_outside_open() {
             datagrams.send_to(&question[..length], from).unwrap();
         });
         assert_eq!(lines(&["ask", &address]), ["question"]);
+    });
+}
+
+#[test]
+fn ports_are_published_as_themselves_where_sockets_cannot_be_shared() {
+    as_everybody("ports_are_published_as_themselves_where_sockets_cannot_be_shared", |person| {
+        let world = World::new();
+        let address = service(Ipv4Addr::LOCALHOST).to_string();
+        let port = free_port();
+        let publish = |container| Network::Published(vec![Publish { address: None, host: port, container }]);
+        let call = |network| world.run(&Spec { network, ..world.spec(&["call", &address]) });
+        let (same, other) = (call(publish(port)).unwrap().1, call(publish(port ^ 1)));
+        if person == Person::Unprivileged {
+            assert_eq!(same, ["outside"]);
+            let refused = other.unwrap_err().to_string();
+            assert_eq!(refused, "cannot lead a port of this machine to another one, because the kernel refuses it here");
+        } else {
+            assert_eq!([same, other.unwrap().1], [["ConnectionRefused"], ["ConnectionRefused"]]);
+        }
     });
 }
 
