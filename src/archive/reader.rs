@@ -8,6 +8,10 @@ use std::io::{self, Read};
 const BLOCK: usize = 512;
 /// More members than this are no layer but an attack.
 const MOST_MEMBERS: u64 = 1_000_000;
+/// What stands in headers of POSIX.
+const POSIX: &[u8] = b"ustar\x0000";
+/// What stands in headers of GNU.
+const GNU: &[u8] = b"ustar  \0";
 /// The largest size that the header itself can hold in octal digits.
 const MOST_OCTAL: u64 = 0o77_777_777_777;
 
@@ -131,6 +135,11 @@ impl<R: Read> TarReader<R> {
         if written != unsigned && i64::try_from(written) != Ok(signed) {
             return Err(Error::new("a header has a wrong checksum"));
         }
+        // Some readers look at the version, and only some see extended headers without the mark of POSIX or GNU.
+        let marked = [POSIX, GNU].contains(&&block[257..265]);
+        if !marked && (block[257..].starts_with(b"ustar") || b"xgLK".contains(&block[156])) {
+            return Err(Error::new("a header is in no known format"));
+        }
         Ok(Some(block))
     }
 
@@ -212,7 +221,7 @@ fn true_size(header: u64, extended: Option<u64>) -> Result<u64> {
 /// Prefix and name of a header.
 fn name(header: &[u8; BLOCK]) -> Result<Vec<u8>> {
     let (name, prefix) = (text(&header[..100]), text(&header[345..500]));
-    if &header[257..263] != b"ustar\0" || prefix.is_empty() {
+    if &header[257..265] != POSIX || prefix.is_empty() {
         return Ok(name.to_vec());
     }
     if &header[508..] == b"tar\0" {

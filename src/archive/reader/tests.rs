@@ -42,6 +42,13 @@ fn file(size: u64) -> Vec<u8> {
     raw("f", b'0', &format!("{size:011o}"), &vec![b'x'; size as usize])
 }
 
+fn remarked(mut bytes: Vec<u8>, mark: &[u8; 8]) -> Vec<u8> {
+    bytes[257..265].copy_from_slice(mark);
+    let block = summed(bytes[..BLOCK].try_into().unwrap());
+    bytes[..BLOCK].copy_from_slice(&block);
+    bytes
+}
+
 fn read(bytes: &[u8]) -> Result<Vec<(Member, Vec<u8>)>> {
     let mut tar = TarReader::new(bytes);
     let mut found = Vec::new();
@@ -85,6 +92,8 @@ fn what_two_readers_could_understand_differently_is_refused() {
         ("truncated", file(3)[..514].to_vec()),
         ("truncated", file(3)[..700].to_vec()),
         ("truncated", file(3)[..100].to_vec()),
+        ("no known format", remarked(pax(&[("path", "a")]), b"ustar\x0001")),
+        ("no known format", remarked(pax(&[("path", "a")]), &[0; 8])),
         ("checksum", [&file(3)[..1], b"g", &file(3)[2..]].concat()),
     ] {
         let error = read(&bytes).expect_err(why).to_string();
@@ -141,8 +150,8 @@ fn a_size_that_no_header_holds_is_read_from_the_extension() {
     assert_eq!(TarReader::new(bytes.as_slice()).next().unwrap().unwrap().size, 9_000_000_000);
 }
 
-fn entries() -> impl Strategy<Value = Vec<(Entry, Vec<u8>)>> {
-    let name = || proptest::collection::vec(1..=255_u8, 1..300).prop_filter("a folder", |name| name.last() != Some(&b'/'));
+fn entries(lowest: u8) -> impl Strategy<Value = Vec<(Entry, Vec<u8>)>> {
+    let name = move || proptest::collection::vec(lowest..=255, 1..300).prop_filter("a folder", |name| name.last() != Some(&b'/'));
     let content = proptest::collection::vec(any::<u8>(), 0..2000);
     let numbers = (0..0o10000_u32, any::<u32>(), any::<u32>(), 0..1_u64 << 40);
     let entry = (name(), name(), content, 0..4, numbers).prop_map(|(path, target, content, kind, (mode, uid, gid, mtime))| {
@@ -164,8 +173,10 @@ fn written(entries: &[(Entry, Vec<u8>)]) -> Vec<u8> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
-    fn what_was_written_is_read(entries in entries()) {
+    fn what_was_written_is_read(entries in entries(1)) {
         let found = read(&written(&entries)).unwrap();
         prop_assert_eq!(found.len(), entries.len());
         for ((member, read), (entry, content)) in found.iter().zip(&entries) {
@@ -181,7 +192,7 @@ proptest! {
     /// A tar that this reader accepts means the same to the `tar` crate.
     #[test]
     fn damage_is_refused_or_means_the_same_to_others(
-        entries in entries(),
+        entries in entries(b'\n' + 1),
         damage in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
     ) {
         // That crate ends a PAX record at the first line feed instead of where its length says.
@@ -198,7 +209,9 @@ proptest! {
             }
         }
         let Ok(found) = read(&bytes) else { return Ok(()) };
-        prop_assume!(!found.iter().any(|(member, _)| line_feed(&member.path) || line_feed(&member.link)));
+        if found.iter().any(|(member, _)| line_feed(&member.path) || line_feed(&member.link)) {
+            return Ok(());
+        }
         let mut archive = tar::Archive::new(bytes.as_slice());
         let others: Vec<_> = archive.entries().unwrap().map(|member| member.map(|member| (member.path_bytes().into_owned(), member.size()))).collect();
         let others: Vec<_> = others.into_iter().map_while(std::io::Result::ok).filter(|(path, _)| path != b"pax_global_header").collect();

@@ -172,6 +172,8 @@ fn members() -> impl proptest::strategy::Strategy<Value = Vec<(Entry, &'static [
 }
 
 proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig { failure_persistence: None, ..Default::default() })]
+
     #[test]
     fn no_layer_touches_what_is_beside_it(members in members()) {
         let beside = tempfile::tempdir().unwrap();
