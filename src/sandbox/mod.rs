@@ -6,6 +6,7 @@
 //! [`rootfs`], gives every privilege up and starts the [`payload`]. What to run goes through a socket, so no argument list shows it, and
 //! when the socket closes the whole tree is killed.
 
+mod address;
 mod channel;
 mod filter;
 mod flat;
