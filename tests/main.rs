@@ -10,4 +10,5 @@ mod documentation;
 mod failures;
 mod interoperation;
 mod kill;
+mod mmdebstrap;
 mod support;

@@ -16,7 +16,7 @@ use unpack::Pieces;
 pub(super) use unpack::Unpacked;
 
 /// Changes when the rules make other bytes of the same packages.
-pub const RULES: u32 = 1;
+pub const RULES: u32 = 2;
 
 /// Which layer to compose.
 pub struct Layer<'a> {
@@ -121,7 +121,7 @@ impl<'a> Composer<'a> {
     }
 
     fn is_left_out(&self, path: &str) -> bool {
-        self.exclude.is_match(path) && !self.keep.is_match(path)
+        finish::REPLACED.contains(&path) || self.exclude.is_match(path) && !self.keep.is_match(path)
     }
 
     /// Writes the folders above `path` that this layer has not got yet, as they are below or were left out.

@@ -34,6 +34,9 @@ pub(super) fn finish(tree: &mut Tree, facts: &Facts) -> Result<Vec<String>> {
     Ok(warnings)
 }
 
+/// Paths that packages have as folders and scripts replace by links: rules make the links, so the folders are left out.
+pub(super) const REPLACED: [&str; 2] = ["var/lock", "var/run"];
+
 /// Whether some rule reads this file's content, so that it must be kept while its package is unpacked.
 pub(super) fn is_read_by_rules(path: &str) -> bool {
     system::COPIES.iter().any(|(from, _)| *from == path)

@@ -5,7 +5,7 @@ use super::Facts;
 use crate::archive::Entry;
 
 /// Templates that a script copies, and where to.
-pub(super) const COPIES: [(&str, &str); 10] = [
+pub(super) const COPIES: [(&str, &str); 9] = [
     ("usr/share/base-files/dot.profile", "root/.profile"),
     ("usr/share/base-files/dot.bashrc", "root/.bashrc"),
     ("usr/share/base-files/profile", "etc/profile"),
@@ -14,7 +14,6 @@ pub(super) const COPIES: [(&str, &str); 10] = [
     ("usr/share/base-files/motd", "etc/motd"),
     ("usr/share/base-files/networks", "etc/networks"),
     ("usr/share/debianutils/shells", "etc/shells"),
-    ("usr/share/base-files/staff-group-for-usr-local", "etc/staff-group-for-usr-local"),
     ("usr/share/readline/inputrc", "etc/inputrc"),
 ];
 

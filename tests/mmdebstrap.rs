@@ -1,0 +1,250 @@
+//! Base images are what Debian's own tools would have installed: each suite's composed tree is compared, path by path, with mmdebstrap's of
+//! the same packages. Every difference is listed here with its reason; one that is not listed fails.
+
+use crate::support::{Machine, copied, succeed};
+use globset::{Glob, GlobMatcher};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// What a tree has at a path: type, mode, owner, group, target, content.
+type Found = (char, u32, u64, u64, String, String);
+type Tree = BTreeMap<String, Found>;
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Where {
+    Theirs,
+    Ours,
+    Both,
+}
+
+use Where::{Both, Ours, Theirs};
+
+const EXCLUDED: &str = "excluded by builders/*/base.toml";
+const HOST: &str = "mmdebstrap copies the host's";
+const TOOLS: &str = "state of apt, debconf, dpkg or systemd that they make anew";
+const PAM: &str = "only logins use PAM";
+const PAGES: &str = "manual pages and pagers are excluded";
+
+/// Where a path differs, and why that is right.
+const REASONS: &[(Where, &str, &str)] = &[
+    (Theirs, "usr/share/{doc,info,lintian,bug,man,locale,bash-completion,zsh,menu,doc-base}/*", EXCLUDED),
+    (Theirs, "usr/share/zoneinfo/{right,posix}", EXCLUDED),
+    (Theirs, "usr/share/zoneinfo/{right,posix}/*", EXCLUDED),
+    (Theirs, "usr/lib/*/gconv/*", EXCLUDED),
+    (Theirs, "usr/share/{bug,locale,lintian,man,info,doc-base,menu,zsh,bash-completion}", EXCLUDED),
+    (Theirs, "dev/*", "every sandbox and engine has devices of its own"),
+    (Theirs, "etc/alternatives/{awk,nawk,pager,rmt,which,builtins}*", PAGES),
+    (Theirs, "usr/bin/pager", PAGES),
+    (Theirs, "var/lib/dpkg/alternatives/{pager,builtins.7.gz}", PAGES),
+    (Theirs, "etc/apt/{apt.conf.d/99mmdebstrap,preferences.d,sources.list,sources.list.d}", TOOLS),
+    (Theirs, "var/{cache,lib,log}/apt", TOOLS),
+    (Theirs, "var/{cache,lib,log}/apt/*", TOOLS),
+    (Theirs, "var/cache/debconf/*", TOOLS),
+    (Theirs, "var/lib/dpkg/{lock,lock-frontend,status-old,diversions-old,triggers/Lock,arch-native}", TOOLS),
+    (Theirs, "{etc,var/lib}/systemd/*", TOOLS),
+    (Theirs, "var/lib/shells.state", TOOLS),
+    (Theirs, "etc/rc?.d/*", "there is no init"),
+    (Theirs, "etc/pam.d/common-*", PAM),
+    (Theirs, "var/lib/pam/*", PAM),
+    (Theirs, "etc/security/opasswd", PAM),
+    (Theirs, "etc/{fstab,networks,timezone}", "nothing in a container reads it"),
+    (Theirs, "etc/sub{gid,uid}", "there are no users to give ids to"),
+    (Theirs, "var/log/{btmp,faillog,lastlog,wtmp}", "nobody logs in"),
+    (Ours, "home/cnb", "the image's user"),
+    (Ours, "etc/{shadow,gshadow}", "passwords are shadowed without the package passwd's script"),
+    (Ours, "var/lib/dpkg/{available,statoverride}", "empty files that dpkg would make"),
+    (Ours, "usr/local/libexec", "a folder of newer Debians"),
+    (Ours, "etc/{environment,inputrc}", "empty, or a template that a script copies"),
+    (Both, "etc/{passwd,group}", "the image's user, and no users of packages that are left out"),
+    (Both, "etc/{hostname,hosts,resolv.conf}", HOST),
+    (Both, "etc/ca-certificates.conf", "without its comment"),
+    (Both, "etc/ld.so.cache", "without hardware capabilities, which no package uses"),
+    (Both, "etc/shells", "in another order"),
+    (Both, "var/lib/dpkg/{diversions,status}", "packages that only scripts need are left out"),
+    (Both, "var/lib/dpkg/triggers/*", "packages that only scripts need are left out"),
+    (Both, "var/lib/dpkg/alternatives/*", "without manual pages"),
+];
+
+#[test]
+fn trixie_is_what_mmdebstrap_installs() {
+    compare("trixie");
+}
+
+#[test]
+fn bookworm_is_what_mmdebstrap_installs() {
+    compare("bookworm");
+}
+
+fn compare(suite: &str) {
+    let machine = Machine::shared();
+    machine.prepare();
+    let app = copied("procfile");
+    machine.built(&format!("mmdebstrap-{suite}"), app.path(), &["--builder", suite]);
+    let described: Value =
+        serde_json::from_str(&succeed(&mut machine.command(&["builder", "inspect", suite, "--output", "json"]))).unwrap();
+    let packages: BTreeSet<String> =
+        described["run"]["packages"].as_array().unwrap().iter().map(|package| package["name"].as_str().unwrap().into()).collect();
+    let (ours, _) = read(File::open(base_layer(&machine, suite)).unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let (theirs, lists) = read(install(suite, &packages, folder.path()));
+    let foreign = foreign(&lists, &packages);
+    let reasons: Vec<(Where, GlobMatcher)> =
+        REASONS.iter().map(|(place, pattern, _)| (*place, Glob::new(pattern).unwrap().compile_matcher())).collect();
+    let (mut unexpected, mut same) = (Vec::new(), 0);
+    for path in ours.keys().chain(theirs.keys()).collect::<BTreeSet<_>>() {
+        let place = match (ours.get(path), theirs.get(path)) {
+            (Some(own), Some(other)) if own == other => {
+                same += 1;
+                continue;
+            }
+            (Some(_), Some(_)) => Both,
+            (Some(_), None) => Ours,
+            (None, _) if foreign.contains(path) => continue,
+            (None, _) => Theirs,
+        };
+        if !reasons.iter().any(|(known, pattern)| *known == place && pattern.is_match(path)) {
+            unexpected.push(format!("{place:?} {path}: {:?} {:?}", ours.get(path), theirs.get(path)));
+        }
+    }
+    assert!(unexpected.is_empty(), "{} differences without a reason:\n{}", unexpected.len(), unexpected.join("\n"));
+    assert!(same > 1000, "only {same} paths are the same");
+}
+
+/// The lowest layer of the suite's run image in the store.
+fn base_layer(machine: &Machine, suite: &str) -> std::path::PathBuf {
+    let blob = |digest: &Value| machine.store.join("blobs/sha256").join(digest.as_str().unwrap().trim_start_matches("sha256:"));
+    let json = |path: &Path| serde_json::from_slice::<Value>(&fs::read(path).unwrap()).unwrap();
+    let index = json(&machine.store.join("index.json"));
+    let name = format!("index.docker.io/cooper/{suite}-run:");
+    let run = index["manifests"].as_array().unwrap().iter().filter(|manifest| {
+        manifest["annotations"]["org.opencontainers.image.ref.name"].as_str().is_some_and(|found| found.starts_with(&name))
+    });
+    let base = run
+        .map(|manifest| json(&blob(&manifest["digest"])))
+        .find(|manifest| manifest["layers"].as_array().unwrap().len() == 1)
+        .expect("a run image of one layer");
+    blob(&base["layers"][0]["digest"])
+}
+
+/// Has mmdebstrap install the packages from the mirrors of this machine's apt.
+fn install(suite: &str, packages: &BTreeSet<String>, folder: &Path) -> File {
+    let tar = folder.join("tree.tar");
+    let include = format!("--include={}", packages.iter().cloned().collect::<Vec<_>>().join(","));
+    let mode = if rustix::process::geteuid().is_root() { "--mode=root" } else { "--mode=unshare" };
+    let mut command = Command::new("mmdebstrap");
+    command
+        .args(["--quiet", "--variant=essential", mode, &include, "--aptopt=Acquire::Check-Valid-Until \"false\"", suite])
+        .arg(&tar)
+        .arg("-");
+    let mut child = command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("mmdebstrap, of the Debian package of that name");
+    child.stdin.take().unwrap().write_all(sources(suite).as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    File::open(tar).unwrap()
+}
+
+/// The suite's sources, by the addresses that apt has here.
+fn sources(suite: &str) -> String {
+    let mut lines = BTreeSet::new();
+    let files = fs::read_dir("/etc/apt/sources.list.d")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .chain(["/etc/apt/sources.list".into()]);
+    for text in files.filter_map(|path| fs::read_to_string(path).ok()) {
+        let words = text.lines().filter(|line| !line.starts_with('#')).flat_map(str::split_whitespace);
+        for address in words.filter(|word| word.starts_with("http")).map(|word| word.trim_end_matches('/')) {
+            if address.ends_with("/debian") {
+                lines.extend([suite.to_string(), format!("{suite}-updates")].map(|suite| format!("deb {address} {suite} main\n")));
+            } else if address.ends_with("/debian-security") {
+                lines.insert(format!("deb {address} {suite}-security main\n"));
+            }
+        }
+    }
+    assert!(!lines.is_empty(), "apt has no Debian mirror");
+    lines.into_iter().collect()
+}
+
+/// A tree from a tar, plain or compressed with gzip, and dpkg's lists of files in it.
+fn read(file: File) -> (Tree, BTreeMap<String, String>) {
+    let mut start = [0; 2];
+    let mut file = file;
+    file.read_exact(&mut start).unwrap();
+    std::io::Seek::rewind(&mut file).unwrap();
+    let stream: Box<dyn Read> = if start == [0x1f, 0x8b] { Box::new(flate2::read::MultiGzDecoder::new(file)) } else { Box::new(file) };
+    let (mut tree, mut lists, mut links) = (Tree::new(), BTreeMap::new(), Vec::new());
+    for member in tar::Archive::new(stream).entries().unwrap() {
+        let mut member = member.unwrap();
+        let clean = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_start_matches('.').trim_matches('/').to_string();
+        let path = clean(&member.path_bytes());
+        let header = member.header().clone();
+        let (mode, uid, gid) = (header.mode().unwrap() & 0o7777, header.uid().unwrap(), header.gid().unwrap());
+        let target = member.link_name_bytes().map(|target| target.into_owned()).unwrap_or_default();
+        let found = match header.entry_type() {
+            tar::EntryType::Directory => ('d', mode, uid, gid, String::new(), String::new()),
+            tar::EntryType::Symlink => ('l', 0, uid, gid, String::from_utf8_lossy(&target).into_owned(), String::new()),
+            tar::EntryType::Link => {
+                links.push((path, clean(&target)));
+                continue;
+            }
+            tar::EntryType::Regular => {
+                let mut content = Vec::new();
+                member.read_to_end(&mut content).unwrap();
+                let sum = Sha256::digest(&content).iter().map(|byte| format!("{byte:02x}")).collect();
+                if let Some(package) = path.strip_prefix("var/lib/dpkg/info/").and_then(|name| name.strip_suffix(".list")) {
+                    lists.insert(package.split(':').next().unwrap().to_string(), String::from_utf8_lossy(&content).into_owned());
+                }
+                ('f', mode, uid, gid, String::new(), sum)
+            }
+            _ => ('o', mode, uid, gid, String::new(), String::new()),
+        };
+        if !path.is_empty() {
+            tree.insert(path, found);
+        }
+    }
+    for (path, target) in links {
+        let found = tree[&target].clone();
+        tree.insert(path, found);
+    }
+    (tree, lists)
+}
+
+/// Paths that belong only to packages which are not in the image, and dpkg's files about those.
+fn foreign(lists: &BTreeMap<String, String>, packages: &BTreeSet<String>) -> BTreeSet<String> {
+    let merged = |path: &str| {
+        let path = path.trim_matches('/');
+        let first = path.split('/').next().unwrap_or("");
+        if path.contains('/') && ["bin", "sbin", "lib", "lib64"].contains(&first) { format!("usr/{path}") } else { path.to_string() }
+    };
+    let (mut own, mut others) = (BTreeSet::new(), BTreeSet::new());
+    for (package, list) in lists {
+        let paths = list.lines().map(merged);
+        if packages.contains(package) { own.extend(paths) } else { others.extend(paths) }
+    }
+    let mut foreign: BTreeSet<String> = others.difference(&own).cloned().collect();
+    for package in lists.keys().filter(|package| !packages.contains(*package)) {
+        for kind in [
+            "list",
+            "md5sums",
+            "conffiles",
+            "preinst",
+            "postinst",
+            "prerm",
+            "postrm",
+            "config",
+            "templates",
+            "triggers",
+            "shlibs",
+            "symbols",
+        ] {
+            foreign.extend(["", ":amd64", ":arm64"].map(|architecture| format!("var/lib/dpkg/info/{package}{architecture}.{kind}")));
+        }
+    }
+    foreign
+}
