@@ -170,6 +170,14 @@ mod tests {
         assert_eq!(again["rootfs"]["diff_ids"], serde_json::json!([]));
     }
 
+    /// FMT-01. The recorded configuration is the reference's own bytes.
+    #[test]
+    fn the_bytes_are_the_references() {
+        let recorded = include_str!("../../fixtures/golden/hello-registry/config.json");
+        let config: Config = serde_json::from_str(recorded).unwrap();
+        assert_eq!(String::from_utf8(to_json(&config)).unwrap(), recorded);
+    }
+
     /// EXP-19.
     #[test]
     fn variables_keep_their_place() {

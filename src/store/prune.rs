@@ -1,13 +1,24 @@
 //! Removes what no name needs any more.
 
-use super::layout::blobs;
-use super::{Store, lock};
+use super::{Store, index, lock};
 use crate::error::{Context, Result};
+use crate::image::{Config, Digest};
 use serde::Serialize;
+use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
+
+/// A longer configuration is something else.
+const MOST_CONFIG: u64 = 64 << 20;
+
+/// What the names in the store need.
+#[derive(Default)]
+struct Needed {
+    blobs: BTreeSet<Digest>,
+    tars: BTreeSet<Digest>,
+}
 
 /// What was removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -31,12 +42,12 @@ impl Store {
     }
 
     fn prune_alone(&self) -> Result<Pruned> {
-        let mut kept = BTreeSet::new();
-        let mut kept_layers = BTreeSet::new();
-        for named in self.list()? {
-            kept.extend(blobs(&named.stored).into_iter().map(|digest| self.blob_path(&digest)));
-            kept_layers.extend(named.stored.image.layers.iter().map(|layer| self.unpacked_place(&layer.diff_id)));
+        let mut needed = Needed::default();
+        for manifest in index::read(&self.root)?.manifests {
+            self.follow(&manifest.digest, &mut needed)?;
         }
+        let kept: BTreeSet<_> = needed.blobs.iter().map(|digest| self.blob_path(digest)).collect();
+        let kept_layers: BTreeSet<_> = needed.tars.iter().map(|diff_id| self.unpacked_place(diff_id)).collect();
         let mut pruned = Pruned::default();
         for (folder, kept, count) in [("blobs/sha256", kept, &mut pruned.blobs), ("layers", kept_layers, &mut pruned.layers)] {
             for entry in fs::read_dir(self.root.join(folder)).context(|| format!("cannot read the store's `{folder}`"))? {
@@ -49,6 +60,31 @@ impl Store {
             }
         }
         Ok(pruned)
+    }
+
+    /// Notes all that the document with this digest points to. Other programs may have put it there, so it need not be of the kind that
+    /// this one writes.
+    fn follow(&self, digest: &Digest, needed: &mut Needed) -> Result<()> {
+        if !needed.blobs.insert(digest.clone()) || !self.has_blob(digest) {
+            return Ok(());
+        }
+        let document: Value = self.document(digest)?;
+        let digests = |list: &Value| -> Vec<Digest> {
+            list.as_array().into_iter().flatten().filter_map(|entry| Digest::parse(entry["digest"].as_str()?).ok()).collect()
+        };
+        for manifest in digests(&document["manifests"]) {
+            self.follow(&manifest, needed)?;
+        }
+        needed.blobs.extend(digests(&document["layers"]));
+        let Some(config) = document["config"]["digest"].as_str().and_then(|digest| Digest::parse(digest).ok()) else { return Ok(()) };
+        if self.has_blob(&config) && document["config"]["size"].as_u64().is_some_and(|size| size < MOST_CONFIG) {
+            // What is attached to an image may have a configuration that is no JSON.
+            if let Ok(config) = self.document::<Config>(&config) {
+                needed.tars.extend(config.rootfs.diff_ids);
+            }
+        }
+        needed.blobs.insert(config);
+        Ok(())
     }
 
     /// Clears `tmp` of what killed programs left, if nobody else uses the store now.

@@ -4,6 +4,7 @@ use super::*;
 use crate::archive::{Entry, TarWriter};
 
 mod interop;
+mod kill;
 
 fn layer(store: &Store, name: &str) -> Layer {
     let write = |writer: &mut LayerWriter<BlobWriter>| {
@@ -87,4 +88,23 @@ fn leftovers_of_a_killed_program_are_cleared() {
     drop(store);
     let _store = Store::open(folder.path()).unwrap();
     assert!(!folder.path().join("tmp/work-left").exists());
+}
+
+/// Skopeo and others may keep images here too, in other formats and for several machines.
+#[test]
+fn pruning_keeps_images_of_other_programs() {
+    let (_folder, store) = open();
+    let (reference, manifest) = image(&store, "ours");
+    let layer = store.find(&reference).unwrap().unwrap().image.layers[0].clone();
+    let text = fs::read_to_string(store.blob_path(&manifest.digest)).unwrap();
+    let foreign = format!("{} ", text.replace("vnd.oci.image.manifest.v1", "vnd.docker.distribution.manifest.v2"));
+    let child = store.put("application/vnd.docker.distribution.manifest.v2+json", foreign.as_bytes()).unwrap();
+    let list = crate::image::Index { manifests: vec![child.clone()], ..Default::default() };
+    let list = store.put(media_type::INDEX, &crate::image::to_json(&list)).unwrap();
+    store.tag(&Reference::parse("foreign").unwrap(), &list).unwrap();
+    assert!(store.untag(&reference).unwrap());
+    store.unpacked(&layer).unwrap();
+    let pruned = store.prune().unwrap().unwrap();
+    assert_eq!((pruned.blobs, pruned.layers), (1, 0));
+    assert!([&list.digest, &child.digest, &layer.blob.digest].iter().all(|digest| store.has_blob(digest)));
 }
