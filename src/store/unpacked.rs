@@ -51,6 +51,8 @@ impl Store {
         if found != layer.diff_id {
             return Err(crate::error::Error::new(format!("its tar has the digest {found}")).hint("run `cooper store verify`"));
         }
+        // Nobody looks at the files' content again, so it must be on the disk before the name is.
+        rustix::fs::syncfs(File::open(scratch.path())?).context(|| "cannot write to the disk")?;
         match fs::rename(scratch.path(), place) {
             // Another process was faster.
             Err(_) if place.is_dir() => Ok(()),
