@@ -80,3 +80,17 @@ fn two_builds_of_one_image_wait_for_each_other() {
     assert!(one.status.success() && other.status.success());
     assert_eq!(one.stdout, other.stdout);
 }
+
+/// Nothing in the base images is missing or there twice.
+#[test]
+fn base_images_are_whole() {
+    Machine::shared().prepare();
+    let folder = tempfile::tempdir().unwrap();
+    let machine = Machine::fresh(folder.path());
+    let output = machine.run(&["build", "whole", "--path", repository("fixtures/apps/python-fastapi").to_str().unwrap(), "--verbose"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    let odd: Vec<&str> =
+        said.lines().filter(|line| ["needs the library", "both have", "is not there"].iter().any(|text| line.contains(text))).collect();
+    assert!(odd.is_empty() && said.contains("composing the run image"), "{odd:#?}");
+}

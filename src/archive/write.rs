@@ -44,12 +44,20 @@ impl<W: Write> TarWriter<W> {
         self.out.write_all(&[0; BLOCK][..padding as usize])
     }
 
+    /// Ends the archive.
+    ///
+    /// # Errors
+    /// When `out` fails.
+    pub fn end(&mut self) -> io::Result<()> {
+        self.out.write_all(&[0; 2 * BLOCK])
+    }
+
     /// Ends the archive and returns what it was written into.
     ///
     /// # Errors
     /// When `out` fails.
     pub fn finish(mut self) -> io::Result<W> {
-        self.out.write_all(&[0; 2 * BLOCK])?;
+        self.end()?;
         Ok(self.out)
     }
 }

@@ -4,6 +4,7 @@
 mod unpack;
 
 use super::base::ALWAYS_KEPT;
+use super::check::{self, Finding};
 use super::finish::{self, Facts};
 use super::tree::{Made, Node, Tree};
 use super::{Base, Cache, Kind, Lock};
@@ -30,11 +31,20 @@ pub struct Layer<'a> {
     pub below: Option<&'a Lock>,
 }
 
-/// Composes the layer and writes its tar into `sink`. Returns warnings: what a maintainer script does that no rule knows.
+/// What is odd about a composed layer.
+#[derive(Debug, Default)]
+pub struct Oddities {
+    /// What a maintainer script does that no rule knows.
+    pub scripts: Vec<String>,
+    /// What is missing from the tree, in this layer and below.
+    pub findings: Vec<Finding>,
+}
+
+/// Composes the layer and writes its tar into `sink`. Returns what is odd about it.
 ///
 /// # Errors
 /// When a package is missing, damaged or hostile, or `sink` fails.
-pub fn compose(layer: &Layer, cache: &Cache, sink: &mut dyn Write) -> Result<Vec<String>> {
+pub fn compose(layer: &Layer, cache: &Cache, sink: &mut dyn Write) -> Result<Oddities> {
     let mut composer = Composer::new(layer, sink)?;
     let below: BTreeSet<&str> = layer.below.iter().flat_map(|lock| lock.packages.iter().map(|package| package.name.as_str())).collect();
     // What is below comes first, so that its finished tree is known before anything is added to it.
@@ -48,10 +58,12 @@ pub fn compose(layer: &Layer, cache: &Cache, sink: &mut dyn Write) -> Result<Vec
         }
         composer.add(order[at], pieces, at >= count_below)
     })?;
-    let (finished, warnings) = composer.finished()?;
+    let (finished, scripts) = composer.finished()?;
     composer.write_made(&finished, &finished_below)?;
-    composer.tar.finish().context(|| "cannot write the layer")?;
-    Ok(warnings)
+    composer.tar.end().context(|| "cannot write the layer")?;
+    let mut findings = check::check(&finished, |path| composer.exclude.is_match(path));
+    findings.append(&mut composer.overwritten);
+    Ok(Oddities { scripts, findings })
 }
 
 struct Composer<'a> {
@@ -65,6 +77,7 @@ struct Composer<'a> {
     exclude: GlobSet,
     keep: GlobSet,
     mtime: u64,
+    overwritten: Vec<Finding>,
 }
 
 impl<'a> Composer<'a> {
@@ -80,6 +93,7 @@ impl<'a> Composer<'a> {
             exclude: globs(excludes.iter().map(String::as_str))?,
             keep: globs(ALWAYS_KEPT.into_iter())?,
             mtime: 0,
+            overwritten: Vec::new(),
         })
     }
 
@@ -113,6 +127,10 @@ impl<'a> Composer<'a> {
             let learned = file.learned(&mut unpacked);
             if let Some(dynamic) = learned.dynamic {
                 self.tree.dynamics.insert(path.clone(), dynamic);
+            }
+            if let Some(other) = self.tree.nodes.get(&path).filter(|other| other.owner.as_ref() != "folder") {
+                let packages = [other.owner.to_string(), package.name.clone()];
+                self.overwritten.push(Finding::TwoOwners { path: path.clone(), packages });
             }
             self.tree.nodes.insert(path, Node { entry, content: learned.content, owner: package.name.as_str().into() });
         }

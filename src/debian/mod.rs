@@ -3,6 +3,7 @@
 
 mod archive;
 pub mod base;
+mod check;
 pub mod compose;
 mod deb;
 mod elf;
@@ -17,6 +18,7 @@ mod tree;
 mod version;
 
 pub use base::{Base, Kind};
+pub use check::Finding;
 pub use fetch::{Cache, fetch};
 pub use index::{Index, Refresh};
 pub use lock::{Lock, Package, Release};

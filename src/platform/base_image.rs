@@ -1,7 +1,7 @@
 //! The base images of a built-in builder: locks resolved and kept, layers composed from Debian packages, each only once.
 
 use crate::debian::compose::{self, RULES, compose};
-use crate::debian::{Base, Cache, Index, Kind, Lock, Mirrors, Refresh, fetch, resolve};
+use crate::debian::{Base, Cache, Finding, Index, Kind, Lock, Mirrors, Refresh, fetch, resolve};
 use crate::error::{Context, Result};
 use crate::image::{Config, Digest, History, Image, Layer, Reference, RunConfig};
 use crate::output::Output;
@@ -157,8 +157,13 @@ impl<'a> Distribution<'a> {
         let history = History { created: CREATED.into(), created_by, ..History::default() };
         let request = compose::Layer { base: &self.base, kind, lock, below };
         self.store.put_layer(history, |sink| {
-            for warning in compose(&request, &self.cache, sink)? {
-                self.output.detail(&warning);
+            let oddities = compose(&request, &self.cache, sink)?;
+            oddities.scripts.iter().for_each(|script| self.output.detail(script));
+            for finding in &oddities.findings {
+                match finding {
+                    Finding::DanglingLink { .. } => self.output.detail(&finding.to_string()),
+                    Finding::MissingLibrary { .. } | Finding::TwoOwners { .. } => self.output.warn(&finding.to_string()),
+                }
             }
             Ok(())
         })

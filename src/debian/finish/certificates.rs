@@ -39,9 +39,7 @@ pub(super) fn finish(tree: &mut Tree, facts: &Facts) -> Result<()> {
     if !tree.has("usr/lib/ssl/certs") {
         // The package openssl ships these; the library looks there also without it.
         tree.put_directory("usr/lib/ssl", 0o755, made);
-        for (name, target) in
-            [("cert.pem", "/etc/ssl/certs/ca-certificates.crt"), ("certs", "/etc/ssl/certs"), ("openssl.cnf", "/etc/ssl/openssl.cnf")]
-        {
+        for (name, target) in [("cert.pem", "/etc/ssl/certs/ca-certificates.crt"), ("certs", "/etc/ssl/certs")] {
             tree.put_link(&format!("usr/lib/ssl/{name}"), target, made);
         }
     }
