@@ -51,8 +51,8 @@ pub struct Arguments {
 impl Arguments {
     pub(super) fn run(self, session: &Session) -> Result<u8> {
         let request = Request {
-            image: Reference::parse(&self.image)?,
-            tags: self.tag.iter().map(|tag| Reference::parse(tag)).collect::<Result<_>>()?,
+            image: Reference::parse_new(&self.image)?,
+            tags: self.tag.iter().map(|tag| Reference::parse_new(tag)).collect::<Result<_>>()?,
             source: self.path,
             builder: self.builder,
             environment: Variable::collect(&self.env_file, &self.env, |name| std::env::var(name).ok())?,

@@ -50,6 +50,18 @@ impl Reference {
         Ok(Self { registry: registry.to_string(), repository, tag, digest, written: text.to_string() })
     }
 
+    /// Reads the name for a new image, whose digest nobody can know yet (IMG-02).
+    ///
+    /// # Errors
+    /// When the text is no image name, or pins a digest.
+    pub fn parse_new(text: &str) -> Result<Self> {
+        let name = Self::parse(text)?;
+        match name.digest {
+            None => Ok(name),
+            Some(_) => Err(Error::new(format!("`{text}` cannot name a new image: it pins a digest")).hint("name it by a tag: NAME:TAG")),
+        }
+    }
+
     /// Host and port of the registry.
     #[expect(dead_code, reason = "what talks to registries comes with them")]
     pub fn registry(&self) -> &str {
@@ -184,6 +196,14 @@ mod tests {
             assert_eq!(Reference::parse(written).unwrap().full(), full, "{written}");
         }
         assert_eq!(Reference::parse("index.docker.io/library/app:latest").unwrap().familiar(), "app:latest");
+    }
+
+    /// IMG-02.
+    #[test]
+    fn a_new_image_has_no_digest_yet() {
+        assert!(Reference::parse_new("app:1").is_ok());
+        let error = Reference::parse_new(&format!("app@{}", Digest::of(b""))).unwrap_err();
+        assert!(error.to_string().contains("pins a digest"), "{error}");
     }
 
     #[test]
