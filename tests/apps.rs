@@ -56,3 +56,15 @@ fn a_procfile_names_the_processes() {
     let worker = machine.run(&["run", "procfile", "--entrypoint", "worker"]);
     assert_eq!(String::from_utf8_lossy(&worker.stdout), "working\n");
 }
+
+/// Starts are quick because the image's own Python is compiled, without times that could change.
+#[test]
+fn modules_of_the_images_python_are_compiled() {
+    let machine = Machine::shared();
+    machine.prepare();
+    machine.built("compiled", &repository("fixtures/apps/python-fastapi"), &[]);
+    let script = "import importlib.util as u, json; b = open(u.cache_from_source(json.__file__), 'rb').read(); print(int.from_bytes(b[4:8], 'little'))";
+    let output = machine.run(&["run", "compiled", "--entrypoint", "launcher", "--", "python3", "-c", script]);
+    // 1: checked by nothing, neither time nor content.
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "1\n", "{}", String::from_utf8_lossy(&output.stderr));
+}

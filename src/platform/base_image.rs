@@ -108,9 +108,10 @@ impl<'a> Distribution<'a> {
         resolve(&self.base, kind, extras, index)
     }
 
+    /// Another description of the images, or other extras, have a lock of their own.
     fn lock_name(&self, kind: Kind, extras: &[String]) -> String {
-        let extras = if extras.is_empty() { String::new() } else { format!("-{}", &Digest::of(extras.join("\n").as_bytes()).hex()[..16]) };
-        format!("{}-{}-{}{extras}", self.name, kind.name(), self.architecture)
+        let wanted = Digest::of(format!("{}\n{}", self.text, extras.join("\n")).as_bytes());
+        format!("{}-{}-{}-{}", self.name, kind.name(), self.architecture, &wanted.hex()[..16])
     }
 
     /// The base image, with `extras` as a second layer where there are any; composed unless the store has it.
