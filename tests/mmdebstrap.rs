@@ -115,20 +115,18 @@ fn compare(suite: &str) {
     assert!(same > 1000, "only {same} paths are the same");
 }
 
-/// The lowest layer of the suite's run image in the store.
+/// The lowest layer of the app that was just built: the suite's run image.
 fn base_layer(machine: &Machine, suite: &str) -> std::path::PathBuf {
     let blob = |digest: &Value| machine.store.join("blobs/sha256").join(digest.as_str().unwrap().trim_start_matches("sha256:"));
     let json = |path: &Path| serde_json::from_slice::<Value>(&fs::read(path).unwrap()).unwrap();
     let index = json(&machine.store.join("index.json"));
-    let name = format!("index.docker.io/cooper/{suite}-run:");
-    let run = index["manifests"].as_array().unwrap().iter().filter(|manifest| {
-        manifest["annotations"]["org.opencontainers.image.ref.name"].as_str().is_some_and(|found| found.starts_with(&name))
-    });
-    let base = run
-        .map(|manifest| json(&blob(&manifest["digest"])))
-        .find(|manifest| manifest["layers"].as_array().unwrap().len() == 1)
-        .expect("a run image of one layer");
-    blob(&base["layers"][0]["digest"])
+    let name = format!("index.docker.io/library/mmdebstrap-{suite}:latest");
+    let app = index["manifests"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|manifest| manifest["annotations"]["org.opencontainers.image.ref.name"] == name.as_str());
+    blob(&json(&blob(&app.unwrap()["digest"]))["layers"][0]["digest"])
 }
 
 /// Has mmdebstrap install the packages from the mirrors of this machine's apt.
