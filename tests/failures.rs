@@ -92,3 +92,35 @@ fn odd_files_do_no_harm() {
     let listed = String::from_utf8_lossy(&listed.stdout);
     assert!(listed.contains("not-utf-8-") && listed.contains("loop") && !listed.contains("socket"), "{listed}");
 }
+
+/// The store is on a file system of its own, first too small for the run image, then for the build image, then large enough.
+#[test]
+fn a_full_disk_is_an_error_and_the_store_stays_valid() {
+    let folder = tempfile::tempdir().unwrap();
+    let machine = Machine::fresh(folder.path());
+    let packages = folder.path().join("packages");
+    fs::rename(machine.store.join("debian"), &packages).unwrap();
+    let script = r#"
+        set -e
+        mount -t tmpfs -o size=2g tmpfs "$STORE"
+        cp -r "$PACKAGES" "$STORE/debian"
+        used=$(du -sm "$STORE" | cut -f1)
+        for more in 4 60; do
+            mount -o "remount,size=$((used + more))m" "$STORE"
+            if "$COOPER" --store "$STORE" build full --path "$APP"; then echo "$more MB were enough"; exit 1; fi
+            "$COOPER" --store "$STORE" store verify
+        done
+        mount -o remount,size=2g "$STORE"
+        "$COOPER" --store "$STORE" build full --path "$APP" --quiet
+    "#;
+    let mut command = std::process::Command::new("unshare");
+    let own_namespace = if rustix::process::geteuid().is_root() { "--mount" } else { "--map-root-user" };
+    command.args(["--mount", own_namespace, "sh", "-c", script]);
+    command.env("STORE", &machine.store).env("PACKAGES", &packages).env("COOPER", crate::support::cooper());
+    command.env("APP", repository("fixtures/apps/procfile"));
+    let output = crate::support::run(&mut command);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    assert_eq!(said.matches("No space left on device").count(), 2, "{said}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("sha256:"), "{said}");
+}

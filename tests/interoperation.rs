@@ -48,6 +48,46 @@ fn umoci_unpacks_the_layout() {
     }
 }
 
+/// The validators that the makers of the formats publish read each SBOM file of the image (SBOM-01).
+#[test]
+fn validators_accept_the_sbom_files() {
+    let machine = Machine::shared();
+    machine.prepare();
+    machine.built("for-validators", &repository("fixtures/apps/python-fastapi"), &[]);
+    let folder = tempfile::tempdir().unwrap();
+    let venv = folder.path().join("venv");
+    succeed(Command::new("python3").args(["-m", "venv"]).arg(&venv));
+    let packages = ["cyclonedx-python-lib[json-validation]==11.*", "spdx-tools==0.8.*"];
+    succeed(Command::new(venv.join("bin/pip")).args(["install", "--quiet", "--disable-pip-version-check"]).args(packages));
+    let files = ["-c", "cd /layers/sbom/launch && find . -type f -name 'sbom.c*' -o -type f -name 'sbom.s*' | sort"];
+    let listed = succeed(&mut machine.command(&[&["run", "for-validators", "--entrypoint", "launcher", "--", "sh"][..], &files].concat()));
+    let mut kinds = [0; 2];
+    for file in listed.lines() {
+        let inside = format!("/layers/sbom/launch/{file}");
+        let text = succeed(&mut machine.command(&["run", "for-validators", "--entrypoint", "launcher", "--", "cat", &inside]));
+        let validator = match Path::new(file).file_name().and_then(std::ffi::OsStr::to_str) {
+            Some("sbom.cdx.json") => {
+                kinds[0] += 1;
+                "import sys\nfrom cyclonedx.schema import SchemaVersion\nfrom cyclonedx.validation.json import JsonStrictValidator\n\
+                 import json\ntext = open(sys.argv[1]).read()\nversion = 'V' + json.loads(text)['specVersion'].replace('.', '_')\n\
+                 sys.exit(str(JsonStrictValidator(SchemaVersion[version]).validate_str(text) or '') or 0)"
+            }
+            Some("sbom.spdx.json") => {
+                kinds[1] += 1;
+                "import sys\nfrom spdx_tools.spdx.parser.parse_anything import parse_file\n\
+                 from spdx_tools.spdx.validation.document_validator import validate_full_spdx_document\n\
+                 messages = validate_full_spdx_document(parse_file(sys.argv[1]))\n\
+                 sys.exit('\\n'.join(message.validation_message for message in messages) or 0)"
+            }
+            _ => continue,
+        };
+        let copy = folder.path().join(Path::new(file).file_name().unwrap());
+        std::fs::write(&copy, text).unwrap();
+        succeed(Command::new(venv.join("bin/python")).args(["-c", validator]).arg(&copy));
+    }
+    assert!(kinds.iter().all(|count| *count > 0), "{listed}");
+}
+
 /// Docker's engine, in a folder of its own, without a network of its own.
 struct Engine {
     folder: tempfile::TempDir,
