@@ -64,7 +64,7 @@ fn only_the_output_prints_and_only_entry_points_exit() {
 fn unsafe_code_stays_in_the_system_calls() {
     let wrong: Vec<_> = sources()
         .into_iter()
-        .filter(|file| !file.ends_with("sandbox/syscall.rs"))
+        .filter(|file| !file.ends_with("sandbox/syscall.rs") && !file.ends_with("platform/memory.rs"))
         .filter(|file| fs::read_to_string(file).unwrap().lines().any(|line| line.contains("unsafe {") || line.contains("unsafe fn")))
         .collect();
     assert!(wrong.is_empty(), "{wrong:?}");

@@ -14,7 +14,8 @@ pub(super) fn clauses(field: &str) -> impl Iterator<Item = Vec<Relation<'_>>> {
     field.split(',').map(|clause| clause.split('|').filter_map(relation).collect::<Vec<_>>()).filter(|clause| !clause.is_empty())
 }
 
-fn relation(text: &str) -> Option<Relation<'_>> {
+/// One relation; nothing where it cannot be read.
+pub(super) fn relation(text: &str) -> Option<Relation<'_>> {
     let text = text.trim();
     let end = text.find([' ', '(', '[', ':', '\t']).unwrap_or(text.len());
     let name = &text[..end];

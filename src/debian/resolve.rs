@@ -92,8 +92,8 @@ impl<'a> Resolver<'a> {
     fn candidate(&self, wanted: &Relation) -> Option<Candidate<'a>> {
         let by_name = self.index.candidates(wanted.name).into_iter().find(|found| fits(Some(found.field("Version")), wanted));
         by_name.or_else(|| {
-            let providers = self.index.providers(wanted.name).iter().filter(|provider| fits(provider.version.as_deref(), wanted));
-            let newest = providers.filter_map(|provider| self.index.candidates(&provider.package).into_iter().next());
+            let providers = self.index.providers(wanted.name).filter(|(_, version)| fits(*version, wanted));
+            let newest = providers.filter_map(|(provider, _)| self.index.candidates(provider.field("Package")).into_iter().next());
             newest.min_by_key(|found| (importance(found.field("Priority")), found.field("Package")))
         })
     }

@@ -1,5 +1,6 @@
 //! The base images of a built-in builder: locks resolved and kept, layers composed from Debian packages, each only once.
 
+use super::memory;
 use crate::debian::compose::{self, RULES, compose};
 use crate::debian::{Base, Cache, Finding, Index, Kind, Lock, Mirrors, Refresh, fetch, resolve};
 use crate::error::{Context, Result};
@@ -132,6 +133,7 @@ impl<'a> Distribution<'a> {
             return Ok(BaseImage { name, stored, lock });
         }
         self.index.take();
+        memory::give_back();
         fetch(&lock, self.mirrors, &self.cache, self.output)?;
         let what = if extras.is_empty() {
             format!("the {} image", kind.name())
@@ -143,6 +145,7 @@ impl<'a> Distribution<'a> {
             self.compose(kind, &lock, below.as_ref().map(|below| &below.lock), extras).context(|| format!("cannot compose {what}"))?;
         let mut image = below.map_or_else(|| self.empty_image(kind), |below| below.stored.image);
         image.layers.push(layer);
+        memory::give_back();
         self.describe(&mut image, &lock, extras);
         let manifest = self.store.put_image(&image)?;
         self.store.tag(&name, &manifest)?;

@@ -10,6 +10,7 @@ pub mod embedded;
 pub mod environment;
 pub mod host;
 pub mod inspect;
+mod memory;
 pub mod outputs;
 mod packages;
 mod rootfs;
