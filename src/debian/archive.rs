@@ -21,8 +21,11 @@ pub(super) struct Verified {
     pub sha256: String,
 }
 
-/// The keys of a ring that comes with the program.
+/// The keys of a ring that comes with the program, or of a file.
 pub(super) fn keyring(name: &str) -> Result<Vec<SignedPublicKey>> {
+    if name.contains('/') {
+        return parse_keys(&std::fs::read(name).context(|| format!("cannot read the keyring `{name}`"))?);
+    }
     let bytes = KEYRINGS.iter().find(|(known, _)| *known == name).map(|(_, bytes)| *bytes);
     parse_keys(bytes.context(|| format!("there is no keyring `{name}`"))?)
 }
@@ -46,9 +49,8 @@ pub(super) fn verify(bytes: &[u8], keys: &[SignedPublicKey]) -> Result<Verified>
         (message.verify(key).is_ok() || key.public_subkeys.iter().any(by_subkey)) && is_valid(key)
     });
     if !signed {
-        return Err(
-            Error::new("no key of the archive signed the Release file").hint("the mirror may be damaged or hostile: name another one")
-        );
+        return Err(Error::new("no key of the archive signed the Release file")
+            .hint("the mirror may be damaged or hostile: name another one with `--deb-mirror`"));
     }
     let signed_text = message.signed_text().replace('\r', "");
     let (fields, files) = parse(&signed_text);

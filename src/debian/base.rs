@@ -38,7 +38,7 @@ pub struct Archive {
     pub suites: Vec<String>,
     /// The components to use.
     pub components: Vec<String>,
-    /// The ring of keys that signs it: a file of `builders/keys`, without its ending.
+    /// The ring of keys that signs it: a file of `builders/keys`, without its ending, or the path of another file.
     pub keyring: String,
 }
 

@@ -98,7 +98,10 @@ fn fetch_package(client: &Client, package: &Package, mirrors: &Mirrors, cache: &
     let wanted = Wanted { path: &package.path, sha256: Some((&package.sha256, package.size)), progress: Some(progress) };
     let file = fetch_from_any(client, &mirrors.of(&package.archive)?, &wanted, &cache.root)
         .context(|| format!("cannot fetch the package `{}` {}", package.name, package.version))
-        .map_err(|error| error.hint("if the archive has a newer version by now, run `cooper builder update`"))?;
+        .map_err(|error| {
+            let another = format!("name another mirror with `--deb-mirror {}=URL`", package.archive);
+            error.hint(format!("{another}; if the archive has a newer version by now, run `cooper builder update`"))
+        })?;
     file.persist(cache.deb(package)).context(|| format!("cannot keep the package `{}`", package.name))?;
     Ok(())
 }
@@ -115,16 +118,28 @@ pub(super) struct Wanted<'a> {
 
 /// Fetches something from the first of `mirrors` that has it as it should be.
 pub(super) fn fetch_from_any(client: &Client, mirrors: &[String], wanted: &Wanted, folder: &Path) -> Result<tempfile::NamedTempFile> {
-    let mut failures: Vec<String> = Vec::new();
+    first_of(mirrors, |mirror| fetch_one(client, &format!("{mirror}/{}", wanted.path), wanted, folder))
+}
+
+/// What the first of `mirrors` gives; else an error that says of each why it gave nothing, with the first hint of those.
+pub(super) fn first_of<T>(mirrors: &[String], mut attempt: impl FnMut(&str) -> Result<Option<T>>) -> Result<T> {
+    let (mut failures, mut hint): (Vec<String>, Option<String>) = (Vec::new(), None);
     for mirror in mirrors {
-        match fetch_one(client, &format!("{mirror}/{}", wanted.path), wanted, folder) {
-            Ok(Some(file)) => return Ok(file),
+        match attempt(mirror) {
+            Ok(Some(found)) => return Ok(found),
             Ok(None) => failures.push(format!("{mirror} does not have it")),
             Err(error) if error.is_io(std::io::ErrorKind::StorageFull) => return Err(error),
-            Err(error) => failures.push(std::iter::once(error.to_string()).chain(error.causes()).collect::<Vec<_>>().join(": ")),
+            Err(error) => {
+                hint = hint.or_else(|| error.nearest_hint().map(str::to_string));
+                failures.push(std::iter::once(error.to_string()).chain(error.causes()).collect::<Vec<_>>().join(": "));
+            }
         }
     }
-    Err(Error::new(failures.join("; ")))
+    let error = Error::new(failures.join("; "));
+    Err(match hint {
+        Some(hint) => error.hint(hint),
+        None => error,
+    })
 }
 
 /// Fetches one address; nothing where the server does not have it.

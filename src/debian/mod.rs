@@ -24,3 +24,6 @@ pub use index::{Index, Refresh};
 pub use lock::{Lock, Package, Release};
 pub use mirror::Mirrors;
 pub use resolve::resolve;
+
+#[cfg(test)]
+mod tests;

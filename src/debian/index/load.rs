@@ -3,11 +3,12 @@
 use super::Refresh;
 use crate::debian::archive::{self, Verified};
 use crate::debian::base::Archive;
-use crate::debian::fetch::{Wanted, fetch_from_any, fetch_one};
+use crate::debian::fetch::{Wanted, fetch_from_any, fetch_one, first_of};
 use crate::debian::{Mirrors, Release};
 use crate::error::{Context, Error, Result};
 use crate::http::Client;
 use crate::output::Output;
+use pgp::composed::SignedPublicKey;
 use std::cell::OnceCell;
 use std::fs;
 use std::io::{BufRead, BufReader, BufWriter, Write};
@@ -64,17 +65,8 @@ impl Loader<'_> {
             (Some(known), Refresh::IfMissing) => known,
             (known, _) => {
                 self.output.detail(&format!("asking for the index of `{suite}`"));
-                let (verified, bytes) = self.newest(archive, suite, &keys)?;
-                if let Some(known) = known
-                    && verified.date()? < known.date()?
-                {
-                    return Err(Error::new(format!(
-                        "the mirror's Release file is of {}, older than the known one of {}",
-                        verified.date()?,
-                        known.date()?
-                    ))
-                    .hint("name a mirror that is up to date"));
-                }
+                let known = known.map(|known| known.date()).transpose()?;
+                let (verified, bytes) = self.newest(archive, suite, &keys, known.as_deref())?;
                 write(self.folder, &place, &bytes)?;
                 verified
             }
@@ -86,40 +78,43 @@ impl Loader<'_> {
         Ok((release, texts))
     }
 
-    /// The Release file of the first mirror that has the archive, known by what was signed, not by the address.
-    fn newest(&self, archive: &Archive, suite: &str, keys: &[pgp::composed::SignedPublicKey]) -> Result<(Verified, Vec<u8>)> {
-        let mut failures = Vec::new();
-        for mirror in self.mirrors.of(&archive.name)? {
+    /// The Release file of the first mirror that has the archive, known by what was signed, not by the address. One older than `known`, a
+    /// date, is refused.
+    fn newest(&self, archive: &Archive, suite: &str, keys: &[SignedPublicKey], known: Option<&str>) -> Result<(Verified, Vec<u8>)> {
+        let found = first_of(&self.mirrors.of(&archive.name)?, |mirror| {
             let url = format!("{mirror}/dists/{suite}/InRelease");
-            match self.release(&url, archive, suite, keys) {
-                Ok(Some(found)) => return Ok(found),
-                Ok(None) => failures.push(format!("{mirror} does not have it")),
-                Err(error) => failures.push(std::iter::once(error.to_string()).chain(error.causes()).collect::<Vec<_>>().join(": ")),
+            let Some((verified, bytes)) = self.release(&url, keys)? else { return Ok(None) };
+            let named = verified.field("Suite") == suite || verified.field("Codename") == suite;
+            if !named || verified.field("Origin") != archive.origin || verified.field("Label") != archive.label {
+                return Ok(None);
             }
-        }
-        let names = failures.join("; ");
-        Err(Error::new(names).hint(format!("name a mirror with `--deb-mirror {}=URL`", archive.name)))
+            self.check_age(&verified, known).context(|| url)?;
+            Ok(Some((verified, bytes)))
+        });
+        found.map_err(|error| advised(error, archive))
     }
 
-    fn release(
-        &self,
-        url: &str,
-        archive: &Archive,
-        suite: &str,
-        keys: &[pgp::composed::SignedPublicKey],
-    ) -> Result<Option<(Verified, Vec<u8>)>> {
+    fn release(&self, url: &str, keys: &[SignedPublicKey]) -> Result<Option<(Verified, Vec<u8>)>> {
         let wanted = Wanted { path: "", sha256: None, progress: None };
         let Some(file) = fetch_one(self.client()?, url, &wanted, self.folder)? else { return Ok(None) };
         let bytes = fs::read(file.path()).context(|| "cannot read what was fetched")?;
         let verified = archive::verify(&bytes, keys).context(|| url.to_string())?;
-        let named = verified.field("Suite") == suite || verified.field("Codename") == suite;
-        if !named || verified.field("Origin") != archive.origin || verified.field("Label") != archive.label {
-            return Ok(None);
-        }
-        if !self.mirrors.accept_expired {
-            verified.check_valid_until(SystemTime::now()).context(|| url.to_string())?;
-        }
         Ok(Some((verified, bytes)))
+    }
+
+    /// Refuses a Release file that says itself it is too old, and one that is older than one seen before.
+    fn check_age(&self, release: &Verified, known: Option<&str>) -> Result<()> {
+        if !self.mirrors.accept_expired {
+            release.check_valid_until(SystemTime::now())?;
+        }
+        let date = release.date()?;
+        match known {
+            Some(known) if date.as_str() < known => {
+                Err(Error::new(format!("the mirror's Release file is of {date}, older than the known one of {known}"))
+                    .hint("name a mirror that is up to date"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The stanzas of one component, with the fields that matter.
@@ -132,7 +127,8 @@ impl Loader<'_> {
             let path = if release.field("Acquire-By-Hash") == "yes" { by_hash } else { format!("dists/{suite}/{name}") };
             let progress = self.output.progress(&format!("fetching the index of {suite}"), Some(*size));
             let wanted = Wanted { path: &path, sha256: Some((sha256, *size)), progress: Some(&progress) };
-            let packed = fetch_from_any(self.client()?, &self.mirrors.of(&archive.name)?, &wanted, self.folder)?;
+            let packed = fetch_from_any(self.client()?, &self.mirrors.of(&archive.name)?, &wanted, self.folder);
+            let packed = packed.map_err(|error| advised(error, archive))?;
             self.filter(packed.path(), &place)?;
         }
         fs::read_to_string(&place).context(|| format!("cannot read `{}`", place.display()))
@@ -158,6 +154,14 @@ impl Loader<'_> {
         let staged = kept.into_inner().map_err(std::io::IntoInnerError::into_error).context(describe)?;
         staged.persist(place).context(describe)?;
         Ok(())
+    }
+}
+
+/// With a hint that helps whatever was wrong with the mirrors, where there is none yet.
+fn advised(error: Error, archive: &Archive) -> Error {
+    match error.nearest_hint() {
+        Some(_) => error,
+        None => error.hint(format!("name another mirror with `--deb-mirror {}=URL`", archive.name)),
     }
 }
 
