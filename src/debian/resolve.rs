@@ -1,11 +1,12 @@
-//! Which packages a list of packages needs: the newest version of each, dependencies in breadth-first order, the first alternative that can
-//! be had. For one release of Debian this gives apt's answer.
+//! Which packages a list of packages needs: the newest version of each, and the first alternative that can be had, unless another one is there
+//! already or it conflicts with what must be there. What one package needs comes before what the next one needs. For one release of Debian
+//! this gives apt's answer.
 
 use super::index::{Candidate, Index};
 use super::relation::{Relation, clauses};
 use super::{Base, Kind, Lock, Package, version};
 use crate::error::{Context, Error, Result};
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Resolves an image's packages, and `extras` on top of them. The image's own packages are chosen first, so extras never change them.
 ///
@@ -13,7 +14,8 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 /// When a package does not exist, a dependency cannot be met, or two packages conflict.
 pub fn resolve(base: &Base, kind: Kind, extras: &[String], index: &Index) -> Result<Lock> {
     let ignored = base.ignored(kind).into_iter().collect();
-    let mut resolver = Resolver { index, ignored, chosen: BTreeMap::new(), provided: HashMap::new(), queue: VecDeque::new() };
+    let mut resolver =
+        Resolver { index, ignored, chosen: BTreeMap::new(), provided: HashMap::new(), needed: HashSet::new(), refused: HashMap::new() };
     resolver.request(&base.packages(kind), "declared")?;
     resolver.request(extras, "requested")?;
     resolver.check_conflicts()?;
@@ -27,7 +29,18 @@ struct Resolver<'a> {
     chosen: BTreeMap<&'a str, Chosen<'a>>,
     /// What chosen packages provide, with versions where they say so.
     provided: HashMap<&'a str, Vec<(&'a str, Option<&'a str>)>>,
-    queue: VecDeque<&'a str>,
+    /// What chosen packages need, where nothing else will do.
+    needed: HashSet<&'a str>,
+    /// What chosen packages conflict with.
+    refused: HashMap<&'a str, Vec<Refusal<'a>>>,
+}
+
+/// That a package conflicts with another one, or with all others that provide something.
+#[derive(Clone, Copy)]
+struct Refusal<'a> {
+    by: &'a str,
+    wanted: Relation<'a>,
+    providers: bool,
 }
 
 struct Chosen<'a> {
@@ -36,36 +49,44 @@ struct Chosen<'a> {
 }
 
 impl<'a> Resolver<'a> {
+    /// Chooses all of `names`, then what the first of them needs, and so on.
     fn request(&mut self, names: &[String], why: &str) -> Result<()> {
+        let mut chosen = Vec::new();
         for name in names {
             let wanted = Relation { name, version: None };
             if self.is_met(&wanted) {
                 continue;
             }
             let candidate = self.candidate(&wanted).context(|| format!("there is no package `{name}`"));
-            self.choose(candidate.map_err(|error| error.hint("look for its name in Debian's package list"))?, why);
+            chosen.push(self.choose(candidate.map_err(|error| error.hint("look for its name in Debian's package list"))?, why));
         }
-        while let Some(name) = self.queue.pop_front() {
-            self.add_dependencies(name)?;
+        chosen.into_iter().try_for_each(|name| self.add_dependencies(name))
+    }
+
+    /// Chooses what a package needs, each dependency with all that it needs itself before the next.
+    fn add_dependencies(&mut self, name: &'a str) -> Result<()> {
+        let mut stack = vec![(name, self.needs(name))];
+        while let Some((name, rest)) = stack.last_mut() {
+            let Some(clause) = rest.next() else {
+                stack.pop();
+                continue;
+            };
+            if clause.iter().any(|wanted| self.is_ignored(wanted)) || clause.iter().any(|wanted| self.is_met(wanted)) {
+                continue;
+            }
+            let candidates = clause.iter().filter_map(|wanted| self.candidate(wanted));
+            let candidates: Vec<_> = candidates.filter(|found| !self.chosen.contains_key(found.field("Package"))).collect();
+            let possible = candidates.iter().find(|found| !self.is_refused(found)).or(candidates.first());
+            let found = *possible.context(|| format!("`{name}` needs {}, which cannot be had", describe(&clause)))?;
+            let added = self.choose(found, name);
+            stack.push((added, self.needs(added)));
         }
         Ok(())
     }
 
-    fn add_dependencies(&mut self, name: &'a str) -> Result<()> {
+    fn needs(&self, name: &str) -> impl Iterator<Item = Vec<Relation<'a>>> + use<'a> {
         let candidate = self.chosen[name].candidate;
-        for field in ["Pre-Depends", "Depends"] {
-            for clause in clauses(candidate.field(field)) {
-                if clause.iter().any(|wanted| self.is_ignored(wanted)) || clause.iter().any(|wanted| self.is_met(wanted)) {
-                    continue;
-                }
-                let found = clause
-                    .iter()
-                    .find_map(|wanted| self.candidate(wanted).filter(|found| !self.chosen.contains_key(found.field("Package"))));
-                let found = found.context(|| format!("`{name}` needs {}, which cannot be had", describe(&clause)))?;
-                self.choose(found, name);
-            }
-        }
-        Ok(())
+        ["Pre-Depends", "Depends"].into_iter().flat_map(move |field| clauses(candidate.field(field)))
     }
 
     /// A dependency on one exact version is one on shared content, never on what a script calls.
@@ -73,14 +94,20 @@ impl<'a> Resolver<'a> {
         self.ignored.contains(wanted.name) && !matches!(wanted.version, Some(("=", _)))
     }
 
-    fn choose(&mut self, candidate: Candidate<'a>, why: &str) {
+    fn choose(&mut self, candidate: Candidate<'a>, why: &str) -> &'a str {
         let name = candidate.field("Package");
         for relation in clauses(candidate.field("Provides")).flatten() {
             let version = relation.version.map(|(_, version)| version);
             self.provided.entry(relation.name).or_default().push((name, version));
         }
+        for refusal in refusals(candidate) {
+            self.refused.entry(refusal.wanted.name).or_default().push(refusal);
+        }
         self.chosen.insert(name, Chosen { candidate, why: why.to_string() });
-        self.queue.push_back(name);
+        let needed = self.needs(name).filter(|clause| !clause.iter().any(|wanted| self.is_ignored(wanted)));
+        let needed: Vec<_> = needed.filter_map(|clause| if let [only] = clause[..] { Some(only.name) } else { None }).collect();
+        self.needed.extend(needed);
+        name
     }
 
     fn is_met(&self, wanted: &Relation) -> bool {
@@ -99,23 +126,41 @@ impl<'a> Resolver<'a> {
     }
 
     fn check_conflicts(&self) -> Result<()> {
-        for (name, chosen) in &self.chosen {
-            for field in ["Conflicts", "Breaks"] {
-                for wanted in clauses(chosen.candidate.field(field)).flatten() {
-                    let by_name = self
-                        .chosen
-                        .get(wanted.name)
-                        .is_some_and(|other| wanted.name != *name && fits(Some(other.candidate.field("Version")), &wanted));
-                    let providers = self.provided.get(wanted.name).map_or(&[][..], Vec::as_slice);
-                    let by_provider = field == "Conflicts" && wanted.version.is_none() && providers.iter().any(|(other, _)| other != name);
-                    if by_name || by_provider {
-                        return Err(Error::new(format!("the packages `{name}` and `{}` cannot be installed together", wanted.name)));
-                    }
-                }
-            }
+        match self.chosen.iter().find_map(|(name, chosen)| Some((name, self.refuser(&chosen.candidate)?))) {
+            Some((name, by)) => Err(Error::new(format!("the packages `{by}` and `{name}` cannot be installed together"))),
+            None => Ok(()),
         }
-        Ok(())
     }
+
+    /// Whether a package conflicts with one that is chosen or must be.
+    fn is_refused(&self, candidate: &Candidate<'a>) -> bool {
+        let meets = |refusal: Refusal| {
+            let (name, wanted) = (refusal.wanted.name, &refusal.wanted);
+            let chosen = self.chosen.get(name).map(|chosen| chosen.candidate);
+            let needed = || self.needed.contains(name).then(|| self.index.candidates(name).into_iter().next()).flatten();
+            let by_name = chosen.or_else(needed).is_some_and(|other| name != refusal.by && fits(Some(other.field("Version")), wanted));
+            by_name || refusal.providers && self.provided.contains_key(name)
+        };
+        self.refuser(candidate).is_some() || refusals(*candidate).any(meets)
+    }
+
+    /// The chosen package that conflicts with another one.
+    fn refuser(&self, candidate: &Candidate<'a>) -> Option<&'a str> {
+        let (name, version) = (candidate.field("Package"), candidate.field("Version"));
+        let others = |refused: &str| self.refused.get(refused).into_iter().flatten().filter(|refusal| refusal.by != name);
+        let by_name = others(name).find(|refusal| fits(Some(version), &refusal.wanted));
+        let provided =
+            || clauses(candidate.field("Provides")).flatten().find_map(|what| others(what.name).find(|refusal| refusal.providers));
+        by_name.or_else(provided).map(|refusal| refusal.by)
+    }
+}
+
+fn refusals(candidate: Candidate<'_>) -> impl Iterator<Item = Refusal<'_>> {
+    ["Conflicts", "Breaks"].into_iter().flat_map(move |field| {
+        let providers = move |wanted: &Relation| field == "Conflicts" && wanted.version.is_none();
+        let relations = clauses(candidate.field(field)).flatten();
+        relations.map(move |wanted| Refusal { by: candidate.field("Package"), providers: providers(&wanted), wanted })
+    })
 }
 
 impl Chosen<'_> {
@@ -207,6 +252,37 @@ mod tests {
         let index = [stanza("a", "1", "Depends: script"), stanza("script", "1", ""), stanza("perl", "1", "Depends: script (= 1)")];
         assert_eq!(resolve_in(&index, &["a"], &["script"], &[]).unwrap(), ["a=1 declared"]);
         assert_eq!(resolve_in(&index, &["a"], &["script"], &["perl"]).unwrap(), ["a=1 declared", "perl=1 requested", "script=1 perl"]);
+    }
+
+    #[test]
+    fn what_conflicts_with_the_chosen_or_needed_is_no_alternative() {
+        let index = [
+            stanza("app", "1", "Depends: base, full"),
+            stanza("base", "1", "Depends: small | full"),
+            stanza("small", "1", "Conflicts: full"),
+            stanza("full", "1", ""),
+            stanza("mail", "1", "Depends: post | other"),
+            stanza("post", "1", "Provides: agent\nConflicts: agent"),
+            stanza("other", "1", ""),
+            stanza("exim", "1", "Provides: agent"),
+        ];
+        assert_eq!(resolve_in(&index, &["app"], &[], &[]).unwrap(), ["app=1 declared", "base=1 app", "full=1 base"]);
+        assert_eq!(resolve_in(&index, &["base"], &[], &[]).unwrap(), ["base=1 declared", "small=1 base"]);
+        assert_eq!(resolve_in(&index, &["exim", "mail"], &[], &[]).unwrap(), ["exim=1 declared", "mail=1 declared", "other=1 mail"]);
+        assert_eq!(resolve_in(&index, &["mail"], &[], &[]).unwrap(), ["mail=1 declared", "post=1 mail"]);
+    }
+
+    #[test]
+    fn dependencies_of_one_package_come_before_those_of_the_next() {
+        let index = [
+            stanza("a", "1", "Depends: c"),
+            stanza("b", "1", "Depends: y"),
+            stanza("c", "1", "Depends: x | y"),
+            stanza("x", "1", ""),
+            stanza("y", "1", ""),
+        ];
+        let expected = ["a=1 declared", "b=1 declared", "c=1 a", "x=1 c", "y=1 b"];
+        assert_eq!(resolve_in(&index, &["a", "b"], &[], &[]).unwrap(), expected);
     }
 
     #[test]
