@@ -14,7 +14,6 @@ mod sandbox;
 mod store;
 
 use lifecycle::phase::{self, Start};
-use output::{Output, Settings};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -27,7 +26,7 @@ fn main() -> ExitCode {
     let mut arguments = std::env::args_os();
     let start =
         Start { program: arguments.next().unwrap_or_default(), arguments: arguments.collect(), environment: std::env::vars_os().collect() };
-    if let Some(code) = phase::run(&start, &Output::new(Settings::default())) {
+    if let Some(code) = phase::run(&start) {
         return ExitCode::from(code);
     }
     ExitCode::from(cli::run(std::env::args_os()))

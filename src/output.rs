@@ -11,6 +11,8 @@ use std::time::{Duration, Instant, SystemTime};
 pub enum Verbosity {
     /// Errors, and the data asked for.
     Quiet,
+    /// Warnings too.
+    Warnings,
     /// Headings, results, warnings.
     #[default]
     Normal,
@@ -39,6 +41,19 @@ pub struct Settings {
     pub colour: Colour,
     /// Whether each line starts with the time of day in UTC.
     pub timestamps: bool,
+    /// Whose conventions the lines follow.
+    pub convention: Convention,
+}
+
+/// Whose conventions the lines follow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Convention {
+    /// Those of this program: lines go to standard error, so that standard output has only data.
+    #[default]
+    Command,
+    /// Those of the lifecycle's phases: everything goes to standard output, warnings and errors with the prefixes that platforms look for
+    /// (EXIT-12 to EXIT-14).
+    Phase,
 }
 
 /// The one way to say something. Cheap to clone, safe to share between threads.
@@ -60,7 +75,10 @@ impl Output {
             Colour::Always => anstream::ColorChoice::Always.write_global(),
             Colour::Never => anstream::ColorChoice::Never.write_global(),
         }
-        let interactive = std::io::stderr().is_terminal() && settings.verbosity != Verbosity::Quiet && !settings.timestamps;
+        let interactive = std::io::stderr().is_terminal()
+            && settings.verbosity >= Verbosity::Normal
+            && !settings.timestamps
+            && settings.convention == Convention::Command;
         let target = if interactive { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         Self(Arc::new(Inner { settings, bars: MultiProgress::with_draw_target(target), interactive, line: Mutex::new(()) }))
     }
@@ -98,17 +116,20 @@ impl Output {
 
     /// Warns: the work goes on, but the reader should know.
     pub fn warn(&self, text: &str) {
-        self.say(
-            Verbosity::Normal,
-            &format!("{} {text}", styled(Style::new().bold().fg_color(Some(AnsiColor::Yellow.into())), "warning:")),
-        );
+        let prefix = self.prefix("warning:", "Warning:");
+        self.say(Verbosity::Warnings, &format!("{} {text}", styled(Style::new().bold().fg_color(Some(AnsiColor::Yellow.into())), prefix)));
     }
 
     /// Prints a failure with its causes and its hint; also when quiet.
     pub fn error(&self, error: &crate::error::Error) {
-        let mut text = format!("{} {error}", styled(Style::new().bold().fg_color(Some(AnsiColor::Red.into())), "error:"));
+        let prefix = styled(Style::new().bold().fg_color(Some(AnsiColor::Red.into())), self.prefix("error:", "ERROR:"));
+        let mut text = format!("{prefix} {error}");
         for cause in error.causes() {
-            text.push_str(&format!("\n  caused by: {cause}"));
+            match self.0.settings.convention {
+                Convention::Command => text.push_str(&format!("\n  caused by: {cause}")),
+                // Platforms show one line.
+                Convention::Phase => text.push_str(&format!(": {cause}")),
+            }
         }
         if let Some(hint) = error.nearest_hint() {
             text.push_str(&format!("\n       {} {hint}", styled(Style::new().bold().fg_color(Some(AnsiColor::Green.into())), "hint:")));
@@ -158,17 +179,27 @@ impl Output {
         }
     }
 
+    fn prefix(&self, command: &'static str, phase: &'static str) -> &'static str {
+        match self.0.settings.convention {
+            Convention::Command => command,
+            Convention::Phase => phase,
+        }
+    }
+
     fn say(&self, least: Verbosity, text: &str) {
         if self.0.settings.verbosity < least {
             return;
         }
         let _one_line_at_a_time = self.0.line.lock();
         self.0.bars.suspend(|| {
-            let mut stderr = anstream::stderr().lock();
+            let mut stream: Box<dyn Write> = match self.0.settings.convention {
+                Convention::Command => Box::new(anstream::stderr()),
+                Convention::Phase => Box::new(anstream::stdout()),
+            };
             for line in text.lines() {
                 let stamp = if self.0.settings.timestamps { format!("{} ", timestamp(SystemTime::now())) } else { String::new() };
-                // A closed standard error must not end the build.
-                drop(writeln!(stderr, "{stamp}{line}"));
+                // A closed stream must not end the build.
+                drop(writeln!(stream, "{stamp}{line}"));
             }
         });
     }

@@ -1,5 +1,6 @@
 //! Lets one buildpack build (CNB Buildpack Specification, build).
 
+use super::bom::{BomBuildpack, BomEntry, bom};
 use super::detect::{add_target, pairs, seen};
 use super::launch::unmet;
 use super::run::{Line, Program};
@@ -39,6 +40,10 @@ pub struct BuildOutcome {
     pub launch: LaunchToml,
     /// What it left to a later buildpack.
     pub unmet: BTreeSet<String>,
+    /// The old bill of materials of what is in the image.
+    pub launch_bom: Vec<BomEntry>,
+    /// The old bill of materials of what the build used.
+    pub build_bom: Vec<BomEntry>,
 }
 
 /// Runs `bin/build`, reads what it wrote, and adds its layers to `environment` for the buildpacks after it (BLD-02 to BLD-18, ENV-04).
@@ -49,11 +54,13 @@ pub fn build(descriptor: &Descriptor, input: &BuildInput, environment: &mut Envi
     let layers = input.layers.join(escape_id(&descriptor.id));
     fs::create_dir_all(&layers).context(|| format!("cannot make `{}`", layers.display()))?;
     run(descriptor, input, environment, &layers, line)?;
-    let launch = match read_if_there(&layers.join("launch.toml"))? {
-        Some(text) => LaunchToml::parse(&text, &descriptor.id, descriptor.api)?,
-        None => LaunchToml::default(),
-    };
-    let unmet = unmet(&read_if_there(&layers.join("build.toml"))?.unwrap_or_default())?;
+    let launch_text = read_if_there(&layers.join("launch.toml"))?.unwrap_or_default();
+    let launch = LaunchToml::parse(&launch_text, &descriptor.id, descriptor.api)?;
+    let build_text = read_if_there(&layers.join("build.toml"))?.unwrap_or_default();
+    let unmet = unmet(&build_text)?;
+    let myself = BomBuildpack { id: descriptor.id.clone(), version: descriptor.version.clone() };
+    let launch_bom = bom(&launch_text, &myself).context(|| "launch.toml is not what it should be")?;
+    let build_bom = bom(&build_text, &myself).context(|| "build.toml is not what it should be")?;
     if let Some(unknown) = unmet.iter().find(|name| !input.plan.entries.iter().any(|entry| &entry.name == *name)) {
         return Err(Error::new(format!("unmet.name '{unknown}' must match a requested dependency")));
     }
@@ -68,7 +75,7 @@ pub fn build(descriptor: &Descriptor, input: &BuildInput, environment: &mut Envi
             environment.add_files(&folder.join("env.build"), Plain::Override)?;
         }
     }
-    Ok(BuildOutcome { launch, unmet: unmet.into_iter().collect() })
+    Ok(BuildOutcome { launch, unmet: unmet.into_iter().collect(), launch_bom, build_bom })
 }
 
 fn run(descriptor: &Descriptor, input: &BuildInput, own: &Environment, layers: &Path, line: &mut Line) -> Result<()> {

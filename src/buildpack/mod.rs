@@ -1,6 +1,7 @@
 //! The Buildpack interface: descriptors, orders, plans and layers as values, and running `bin/detect`, `bin/build` and `bin/generate`
 //! (CNB Buildpack Specification). Start with [`Descriptor`] and [`Group`].
 
+mod bom;
 mod build;
 mod descriptor;
 mod detect;
@@ -13,6 +14,7 @@ mod run;
 mod sbom;
 mod target;
 
+pub use bom::{BomBuildpack, BomEntry, bom};
 pub use build::{BuildInput, build};
 pub use descriptor::{Descriptor, Kind, Modules};
 pub use detect::{DetectInput, DetectOutcome, Verdict, detect};

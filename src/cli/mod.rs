@@ -136,6 +136,7 @@ impl CommandLine {
                 _ => Colour::Auto,
             },
             timestamps: global.timestamps,
+            convention: crate::output::Convention::Command,
         }
     }
 

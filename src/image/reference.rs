@@ -63,13 +63,11 @@ impl Reference {
     }
 
     /// Host and port of the registry.
-    #[expect(dead_code, reason = "what talks to registries comes with them")]
     pub fn registry(&self) -> &str {
         &self.registry
     }
 
     /// The repository on the registry.
-    #[expect(dead_code, reason = "what talks to registries comes with them")]
     pub fn repository(&self) -> &str {
         &self.repository
     }

@@ -1,9 +1,13 @@
 //! The builder: runs the buildpacks of the group one after the other and gathers what they say about the image (CNB Platform
 //! Specification, builder). Start with [`build`].
 
+use super::documents::build_metadata::{bom_json, processes_for};
 use super::log::{Level, Log};
-use crate::buildpack::{self, BuildInput, BuildMetadata, Descriptor, GroupDocument, Kind, Line, Modules, Plan, Process, Target};
+use crate::buildpack::{
+    self, Api, BomEntry, BuildInput, BuildMetadata, Descriptor, GroupDocument, Kind, Line, Modules, Plan, Process, Target,
+};
 use crate::error::{Context, Result};
+use crate::image::to_json;
 use launcher::environment::Environment;
 use std::fs;
 use std::path::Path;
@@ -30,6 +34,8 @@ pub struct Input<'a> {
     pub exec_env: &'a str,
     /// The lifecycle's own environment, filtered.
     pub environment: Environment,
+    /// The Platform API that the platform speaks.
+    pub platform_api: Api,
 }
 
 /// Runs `bin/build` of each buildpack, copies their SBOM files, and returns what the image is to be like (BLD-01 to BLD-31).
@@ -44,6 +50,7 @@ pub fn build(input: Input, log: &Log, line: &mut Line) -> Result<BuildMetadata> 
     let mut metadata =
         BuildMetadata { buildpacks: input.group.group.clone(), extensions: input.group.extensions.clone(), ..BuildMetadata::default() };
     let (mut plan, mut environment) = (input.plan, input.environment);
+    let (mut launch_bom, mut build_bom) = (Vec::new(), Vec::new());
     for descriptor in &descriptors {
         log(Level::Debug, &format!("Running build for buildpack {}", descriptor.full_name()));
         let given = plan.of(&descriptor.id, false);
@@ -59,16 +66,22 @@ pub fn build(input: Input, log: &Log, line: &mut Line) -> Result<BuildMetadata> 
         let outcome = buildpack::build(descriptor, &build_input, &mut environment, line)
             .context(|| format!("cannot build with the buildpack `{}`", descriptor.full_name()))?;
         plan = plan.without_met(&given, &outcome.unmet);
+        launch_bom.extend(outcome.launch_bom);
+        build_bom.extend(outcome.build_bom);
         metadata.labels.extend(outcome.launch.labels);
         metadata.slices.extend(outcome.launch.slices);
         outcome.launch.processes.into_iter().for_each(|process| add_process(&mut metadata, process, log));
     }
-    for descriptor in &descriptors {
-        buildpack::copy_sboms(descriptor, input.layers)?;
+    if input.platform_api >= Api::new(0, 8) {
+        for descriptor in &descriptors {
+            buildpack::copy_sboms(descriptor, input.layers)?;
+        }
     }
     metadata.processes.sort_by(|one, other| one.kind.cmp(&other.kind));
-    write_legacy_sboms(&sbom)?;
-    write_metadata(&metadata, input.layers)?;
+    if input.platform_api >= Api::new(0, 9) {
+        write_legacy_sboms(&sbom, [("launch", &std::mem::take(&mut launch_bom)), ("build", &build_bom)])?;
+    }
+    write_metadata(&metadata, &launch_bom, input.platform_api, input.layers)?;
     Ok(metadata)
 }
 
@@ -87,19 +100,33 @@ fn add_process(metadata: &mut BuildMetadata, process: Process, log: &Log) {
     metadata.processes.push(process);
 }
 
-/// Old platforms expect these files even where nothing is in them (BLD-29).
-fn write_legacy_sboms(sbom: &Path) -> Result<()> {
-    for kind in ["launch", "build"] {
+/// Platforms expect these files even where nothing is in them (BLD-29).
+fn write_legacy_sboms(sbom: &Path, entries: [(&str, &[BomEntry]); 2]) -> Result<()> {
+    for (kind, entries) in entries {
         let path = sbom.join(kind).join("sbom.legacy.json");
         fs::create_dir_all(sbom.join(kind)).context(|| format!("cannot make `{}`", sbom.display()))?;
-        fs::write(&path, "null").context(|| format!("cannot write `{}`", path.display()))?;
+        let text = if entries.is_empty() { b"null".to_vec() } else { to_json(&bom_json(entries)) };
+        fs::write(&path, text).context(|| format!("cannot write `{}`", path.display()))?;
     }
     Ok(())
 }
 
-fn write_metadata(metadata: &BuildMetadata, layers: &Path) -> Result<()> {
+fn write_metadata(metadata: &BuildMetadata, bom: &[BomEntry], api: Api, layers: &Path) -> Result<()> {
     let folder = layers.join("config");
-    let text = toml::to_string(metadata).context(|| "cannot write the build's metadata")?;
+    let describe = || "cannot write the build's metadata";
+    let metadata = BuildMetadata { processes: processes_for(&metadata.processes, api), ..metadata.clone() };
+    let mut document = toml::Table::try_from(&metadata).context(describe)?;
+    if api < Api::new(0, 10) {
+        let processes = document.get_mut("processes").and_then(toml::Value::as_array_mut);
+        for process in processes.into_iter().flatten().filter_map(toml::Value::as_table_mut) {
+            let command = process.get("command").and_then(|command| command.get(0)).cloned();
+            process.insert("command".into(), command.unwrap_or_else(|| toml::Value::String(String::new())));
+        }
+    }
+    if !bom.is_empty() {
+        document.insert("bom".into(), toml::Value::try_from(bom).context(describe)?);
+    }
+    let text = toml::to_string(&document).context(describe)?;
     fs::create_dir_all(&folder).context(|| format!("cannot make `{}`", folder.display()))?;
     fs::write(folder.join("metadata.toml"), text).context(|| format!("cannot write into `{}`", folder.display()))
 }
@@ -139,6 +166,10 @@ mod tests {
         }
 
         fn build(&self, ids: &[&str], plan: &str) -> (Result<BuildMetadata>, Vec<String>) {
+            self.build_for(15, ids, plan)
+        }
+
+        fn build_for(&self, api: u64, ids: &[&str], plan: &str) -> (Result<BuildMetadata>, Vec<String>) {
             let path = |name: &str| self.0.path().join(name);
             let modules = Modules { buildpacks: path("buildpacks"), extensions: path("none") };
             let element = |id: &&str| GroupElement { id: (*id).into(), version: "1".into(), api: "0.12".into(), homepage: None };
@@ -156,6 +187,7 @@ mod tests {
                 target: &target,
                 exec_env: "production",
                 environment: Environment::for_build(std::env::vars_os()),
+                platform_api: Api::new(0, api),
             };
             let lines = Mutex::new(Vec::new());
             let result = build(input, &|_, _| (), &mut |line| lines.lock().unwrap().push(line.to_string()));

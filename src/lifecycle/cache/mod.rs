@@ -1,68 +1,63 @@
-//! What an app keeps from build to build: the contents of its layers with `cache = true`. One folder for each app:
-//!
-//! ```text
-//! metadata.json      what is cached; replaced as a whole, so a kill leaves the old or the new state
-//! layers/NAME/       the contents of one layer, as the buildpack left them
-//! blobs/HEX          the same layer as a tar: of a layer of the image a second name of the store's blob
-//! sbom/NAME/         the SBOM files of the cached layers
-//! ```
-//!
-//! A build must never damage the cache, and restoring must cost next to nothing. So a layer is *lent*: its folder is moved into the build, and
-//! moved back when nothing in it was touched. A build that fails, is killed, or changes it loses that folder and nothing else, because
-//! `blobs` still has the layer. Where a folder cannot be moved, it is *copied*. Hard links would be no cheaper, and a program that writes into
-//! a file in place would write into the cache.
-//! [`Cache::restore`] and [`Cache::commit`] are where to start.
+//! What is kept from build to build: the contents of layers with `cache = true`. Where that is, is the platform's choice: in a folder of
+//! `cooper build`'s own form ([`AppCache`]), in a folder of the reference's ([`VolumeCache`]), in an image. Start with [`Cache`].
 
-mod commit;
-mod copy;
-mod restore;
+mod app;
+mod unpack;
+mod volume;
 
-pub use commit::{CachedLayer, NewContents};
-pub use copy::give;
-pub use restore::RestoredLayer;
-#[cfg(test)]
-pub use restore::Source;
+pub use app::{AppCache, give};
+pub use volume::VolumeCache;
 
 use super::documents::layers_metadata::{BuildpackLayer, BuildpackLayers};
 use super::layer::Owner;
 use super::layer::fingerprint::Fingerprint;
-use crate::error::{Context, Result};
+use crate::error::Result;
 use crate::image::Descriptor;
-use crate::store::remove_tree;
+use crate::output::Output;
+use crate::store::Store;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::io::{ErrorKind, Write};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// The cache of one app. The caller holds the app's lock while it is open.
-pub struct Cache {
-    folder: PathBuf,
-    state: State,
-}
+/// What earlier builds of an app left.
+pub trait Cache {
+    /// The cached layers of each buildpack.
+    fn buildpacks(&self) -> &[BuildpackLayers];
 
-/// What `metadata.json` says.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-struct State {
-    /// The layers as the reference's cache metadata has them.
-    buildpacks: Vec<BuildpackLayers>,
-    /// Where the contents of each layer are, by `BUILDPACK:LAYER`.
-    contents: BTreeMap<String, Contents>,
-    /// The folder below `sbom`.
-    sbom: Option<String>,
-}
+    /// Brings the contents of a layer to `path`, which must not exist. `owner` is whom they must belong to on this machine, where that is
+    /// not this process's user.
+    ///
+    /// # Errors
+    /// When the cache has no usable contents; then nothing is at `path`.
+    fn restore(&self, id: &str, path: &Path, owner: Option<Owner>) -> Result<RestoredLayer>;
 
-/// Where the contents of one layer are.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Contents {
-    /// The folder below `layers`.
-    folder: String,
-    /// What proves that the folder is as it was put there.
-    fingerprint: Fingerprint,
-    /// The layer as a tar.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    blob: Option<Blob>,
+    /// The folder with the SBOM files of the cached layers; it may be made below `layers`.
+    ///
+    /// # Errors
+    /// When they are damaged.
+    fn sbom(&self, layers: &Path) -> Result<Option<PathBuf>>;
+
+    /// Makes sure that the store has a blob that the cache has; says whether it has it now.
+    fn provide(&self, _blob: &Blob, _store: &Store) -> bool {
+        false
+    }
+
+    /// Replaces what is cached. The contents of the layers may be moved, so this is the last step of a build; a layer that cannot be cached is
+    /// left out with a warning. `store` has the blobs.
+    ///
+    /// # Errors
+    /// When the cache cannot be written; it is then as it was.
+    fn commit(&mut self, new: &NewContents, store: &Store, output: &Output) -> Result<()>;
+
+    /// What is cached of a buildpack, by the names of its layers.
+    fn layers(&self, buildpack: &str) -> Option<&BTreeMap<String, BuildpackLayer>> {
+        self.buildpacks().iter().find(|layers| layers.key == buildpack).map(|layers| &layers.layers)
+    }
+
+    /// Whether nothing is cached.
+    fn is_empty(&self) -> bool {
+        self.buildpacks().iter().all(|buildpack| buildpack.layers.is_empty())
+    }
 }
 
 /// A layer as a tar, and by which rules it was made of the folder. Of a layer of the image it is the image's blob.
@@ -92,80 +87,71 @@ impl Rules {
     }
 }
 
-const LAYERS: &str = "layers";
-const BLOBS: &str = "blobs";
-const SBOM: &str = "sbom";
-const STAGING: &str = "staging";
+/// A layer with `cache = true` as the build left it.
+#[derive(Clone, Debug)]
+pub struct CachedLayer {
+    /// The buildpack's ID.
+    pub buildpack: String,
+    /// The layer's name.
+    pub name: String,
+    /// What is known of it.
+    pub metadata: BuildpackLayer,
+    /// Its contents.
+    pub path: PathBuf,
+    /// How a tar is made of the contents.
+    pub rules: Rules,
+    /// The layer's blob in the store, where it is in the image.
+    pub of_image: Option<Descriptor>,
+    /// What was restored, where nobody touched it since.
+    pub untouched: Option<RestoredLayer>,
+}
 
-impl Cache {
-    /// Opens the cache in `folder`, making it where there is none, and clears away what killed builds left. A cache whose metadata cannot be
-    /// understood is an empty one.
-    pub fn open(folder: &Path) -> Result<Self> {
-        let describe = || format!("cannot open the cache `{}`", folder.display());
-        for name in [LAYERS, BLOBS, SBOM] {
-            fs::create_dir_all(folder.join(name)).context(describe)?;
-        }
-        let state = match fs::read(folder.join("metadata.json")) {
-            Ok(bytes) => serde_json::from_slice(&bytes).unwrap_or_default(),
-            Err(error) if error.kind() == ErrorKind::NotFound => State::default(),
-            Err(error) => return Err(error).context(describe),
-        };
-        let cache = Self { folder: folder.to_path_buf(), state };
-        remove_tree(&cache.folder.join(STAGING)).context(describe)?;
-        fs::create_dir(cache.folder.join(STAGING)).context(describe)?;
-        cache.sweep().context(describe)?;
-        Ok(cache)
-    }
+/// The layers of a successful build that are to be cached.
+#[derive(Clone, Debug, Default)]
+pub struct NewContents {
+    /// Each buildpack of the group, as ID and version.
+    pub buildpacks: Vec<(String, String)>,
+    /// The layers.
+    pub layers: Vec<CachedLayer>,
+    /// The folder of the SBOM files of cached layers, where there is one.
+    pub sbom: Option<PathBuf>,
+    /// The same folder in the image, as `/layers/sbom/cache`.
+    pub sbom_in_image: String,
+    /// Who owns the files in the image.
+    pub owner: Owner,
+}
 
-    /// What is cached of a buildpack, by the names of its layers.
-    pub fn layers(&self, buildpack: &str) -> Option<&BTreeMap<String, BuildpackLayer>> {
-        self.state.buildpacks.iter().find(|layers| layers.key == buildpack).map(|layers| &layers.layers)
-    }
+/// A layer whose contents are in the layers folder again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RestoredLayer {
+    /// Where its contents are now.
+    pub path: PathBuf,
+    /// Digest of the layer's tar.
+    pub diff_id: String,
+    /// The layer as a tar.
+    pub blob: Option<Blob>,
+    /// How it came out of the cache.
+    pub source: Source,
+    /// What the folder's fingerprint stays while nobody touches it.
+    pub fingerprint: Fingerprint,
+}
 
-    /// Whether nothing is cached.
-    pub fn is_empty(&self) -> bool {
-        self.state.buildpacks.iter().all(|buildpack| buildpack.layers.is_empty())
-    }
+/// How a layer came out of the cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Its folder was moved; the cache has only the blob.
+    Lent,
+    /// Its folder was copied, because it could not be moved; the cache still has it.
+    Copied,
+    /// It was unpacked from the blob, because the folder was damaged or missing.
+    Unpacked,
+}
 
-    /// The folder with the SBOM files of the cached layers.
-    pub fn sbom(&self) -> Option<PathBuf> {
-        self.state.sbom.as_ref().map(|name| self.folder.join(SBOM).join(name))
-    }
-
-    fn contents_path(&self, contents: &Contents) -> PathBuf {
-        self.folder.join(LAYERS).join(&contents.folder)
-    }
-
-    fn blob_path(&self, blob: &Blob) -> PathBuf {
-        self.folder.join(BLOBS).join(blob.descriptor.digest.hex())
-    }
-
-    fn save(&mut self, state: State) -> Result<()> {
-        let describe = || format!("cannot write the metadata of the cache `{}`", self.folder.display());
-        let json = serde_json::to_vec(&state).context(describe)?;
-        let mut file = tempfile::NamedTempFile::new_in(self.folder.join(STAGING)).context(describe)?;
-        file.write_all(&json).context(describe)?;
-        file.as_file().sync_data().context(describe)?;
-        file.persist(self.folder.join("metadata.json")).context(describe)?;
-        self.state = state;
-        Ok(())
-    }
-
-    /// Removes what the metadata does not name.
-    fn sweep(&self) -> Result<()> {
-        let contents = self.state.contents.values();
-        let layers: BTreeSet<String> = contents.clone().map(|contents| contents.folder.clone()).collect();
-        let blobs = contents.filter_map(|contents| contents.blob.as_ref()).map(|blob| blob.descriptor.digest.hex().to_string()).collect();
-        let sbom = self.state.sbom.iter().cloned().collect();
-        for (folder, kept) in [(LAYERS, layers), (BLOBS, blobs), (SBOM, sbom)] {
-            for entry in fs::read_dir(self.folder.join(folder))? {
-                let entry = entry?;
-                if !entry.file_name().to_str().is_some_and(|name| kept.contains(name)) {
-                    remove_tree(&entry.path()).context(|| format!("cannot remove `{}`", entry.path().display()))?;
-                }
-            }
-        }
-        Ok(())
+impl RestoredLayer {
+    /// Whether nobody touched the contents since they were restored.
+    pub fn is_untouched(&self) -> bool {
+        // A folder that is gone was touched.
+        Fingerprint::of(&self.path).is_ok_and(|fingerprint| fingerprint == self.fingerprint)
     }
 }
 
@@ -173,6 +159,3 @@ impl Cache {
 pub fn layer_id(buildpack: &str, layer: &str) -> String {
     format!("{buildpack}:{layer}")
 }
-
-#[cfg(test)]
-mod tests;

@@ -108,7 +108,6 @@ impl Analyzed {
     }
 
     /// The run image, or the error of the phases that cannot do without (exit code 3).
-    #[cfg_attr(not(test), expect(dead_code, reason = "the exporter as a program asks it"))]
     pub fn required_run_image(&self) -> Result<&RunImage> {
         let run_image = self.run_image.as_ref().filter(|run_image| !run_image.reference.is_empty());
         run_image.ok_or_else(|| Error::new("run image not found in analyzed metadata").code(3))

@@ -1,12 +1,16 @@
 //! The label `io.buildpacks.build.metadata`: the buildpacks that took part, the launcher, the processes.
 
-use crate::buildpack::{BuildMetadata, GroupElement, Process};
+use super::json_of_table;
+use crate::buildpack::{Api, BomEntry, BuildMetadata, GroupElement, Process};
 use crate::image::to_json;
 use serde::{Deserialize, Serialize};
 
 /// The label, in the reference's order of keys.
 #[derive(Debug, Serialize)]
 pub struct BuildMetadataLabel<'a> {
+    /// Before Platform API 0.9 only, and then also where it is empty (FMT-06).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bom: Option<serde_json::Value>,
     buildpacks: Vec<Module<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     extensions: Vec<Module<'a>>,
@@ -56,7 +60,7 @@ struct Module<'a> {
 struct LabelProcess<'a> {
     #[serde(rename = "type")]
     kind: &'a str,
-    command: &'a [String],
+    command: Command<'a>,
     args: Option<&'a [String]>,
     direct: bool,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -69,14 +73,50 @@ struct LabelProcess<'a> {
     exec_env: &'a [String],
 }
 
+/// Before Platform API 0.10 a command is one text (FMT-08).
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Command<'a> {
+    Text(&'a str),
+    List(&'a [String]),
+}
+
+/// The processes as a Platform API knows them: before 0.10 what comes after the command's first part is arguments.
+pub fn processes_for(processes: &[Process], api: Api) -> Vec<Process> {
+    let mut processes = processes.to_vec();
+    if api < Api::new(0, 10) {
+        for process in processes.iter_mut().filter(|process| process.command.len() > 1) {
+            let more = process.command.split_off(1);
+            process.args.splice(0..0, more);
+        }
+    }
+    processes
+}
+
+/// The old bill of materials as the reference writes it.
+pub fn bom_json(entries: &[BomEntry]) -> serde_json::Value {
+    #[derive(Serialize)]
+    struct Entry<'a> {
+        name: &'a str,
+        metadata: serde_json::Value,
+        buildpack: &'a crate::buildpack::BomBuildpack,
+    }
+    let entry = |entry: &BomEntry| {
+        let entry = Entry { name: &entry.name, metadata: json_of_table(&entry.metadata), buildpack: &entry.buildpack };
+        serde_json::to_value(&entry).unwrap_or_default()
+    };
+    if entries.is_empty() { serde_json::Value::Null } else { entries.iter().map(entry).collect() }
+}
+
 impl<'a> BuildMetadataLabel<'a> {
-    /// The label for what the builder phase recorded.
-    pub fn new(metadata: &'a BuildMetadata, launcher: &'a LauncherMetadata) -> Self {
+    /// The label for what the builder phase recorded; `bom` is its old bill of materials.
+    pub fn new(metadata: &'a BuildMetadata, launcher: &'a LauncherMetadata, api: Api, bom: &[BomEntry]) -> Self {
         Self {
+            bom: (api < Api::new(0, 9)).then(|| bom_json(bom)),
             buildpacks: metadata.buildpacks.iter().map(module).collect(),
             extensions: metadata.extensions.iter().map(module).collect(),
             launcher,
-            processes: metadata.processes.iter().map(process).collect(),
+            processes: metadata.processes.iter().map(|process| label_process(process, api)).collect(),
             default_process_type: metadata.default_process_type.as_deref().unwrap_or_default(),
         }
     }
@@ -91,10 +131,14 @@ fn module(element: &GroupElement) -> Module<'_> {
     Module { id: &element.id, version: &element.version, homepage: element.homepage.as_deref().unwrap_or_default() }
 }
 
-fn process(process: &Process) -> LabelProcess<'_> {
+fn label_process(process: &Process, api: Api) -> LabelProcess<'_> {
     LabelProcess {
         kind: &process.kind,
-        command: &process.command,
+        command: if api < Api::new(0, 10) {
+            Command::Text(process.command.first().map_or("", String::as_str))
+        } else {
+            Command::List(&process.command)
+        },
         args: (!process.args.is_empty()).then_some(&process.args),
         direct: process.direct,
         default: process.default,
@@ -114,7 +158,7 @@ mod tests {
         let text = "junk = 1\n[[processes]]\ntype = 'repl'\ncommand = 'node'\ndirect = true\nbuildpack-id = 'acme/npm'\nexec-env = ['test']\n\
             [[processes]]\ntype = 'web'\ncommand = ['node', 'a']\nargs = ['<b>']\nbuildpack-id = 'acme/npm'\nworking-dir = '/x'\n";
         let metadata: BuildMetadata = toml::from_str(text).unwrap();
-        let label = BuildMetadataLabel::new(&metadata, &LauncherMetadata::default()).to_label();
+        let label = BuildMetadataLabel::new(&metadata, &LauncherMetadata::default(), Api::new(0, 15), &[]).to_label();
         let expected = concat!(
             r#"{"buildpacks":[],"launcher":{"version":"","source":{"git":{"repository":"","commit":""}}},"processes":["#,
             r#"{"type":"repl","command":["node"],"args":null,"direct":true,"buildpackID":"acme/npm","exec-env":["test"]},"#,

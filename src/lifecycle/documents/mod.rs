@@ -6,7 +6,6 @@ pub mod build_metadata;
 pub mod layers_metadata;
 pub mod project_metadata;
 pub mod report;
-#[cfg_attr(not(test), expect(dead_code, reason = "the analyzer and exporter as programs read it"))]
 pub mod run;
 
 /// Label: the layers of an app image, its run image (Platform spec, `io.buildpacks.lifecycle.metadata`).

@@ -45,7 +45,6 @@ struct LabelSource {
 
 impl ProjectMetadata {
     /// Reads the text of `project-metadata.toml`.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the exporter as a program reads the file"))]
     pub fn parse(text: &str) -> Result<Self> {
         toml::from_str(text).context(|| "cannot read project metadata")
     }

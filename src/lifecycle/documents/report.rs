@@ -1,13 +1,24 @@
 //! `report.toml`: what the export made (Platform spec, `report.toml`).
 
+use crate::buildpack::BomEntry;
 use crate::error::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 /// What the export made.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Report {
+    /// The old bill of materials of what the build used; Platform API before 0.9 (EXP-35).
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub build: Option<BuildReport>,
     /// The image.
     pub image: ImageReport,
+}
+
+/// What the build used.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct BuildReport {
+    /// The components.
+    pub bom: Vec<BomEntry>,
 }
 
 /// The image that was made. Registries know it by its digest, engines by its ID.
@@ -34,7 +45,6 @@ fn is_zero(number: &u64) -> bool {
 
 impl Report {
     /// Writes the text of `report.toml`.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the exporter as a program writes it"))]
     pub fn to_toml(&self) -> Result<String> {
         toml::to_string(self).context(|| "cannot write the report")
     }
@@ -50,10 +60,10 @@ mod tests {
         let tags = vec!["r.io/app:1".to_string()];
         let image = ImageReport { tags: tags.clone(), digest: "sha256:88".into(), manifest_size: 2413, ..ImageReport::default() };
         assert_eq!(
-            Report { image }.to_toml().expect("TOML"),
+            Report { image, build: None }.to_toml().expect("TOML"),
             "[image]\ntags = [\"r.io/app:1\"]\ndigest = \"sha256:88\"\nmanifest-size = 2413\n"
         );
         let image = ImageReport { tags, image_id: "99".into(), ..ImageReport::default() };
-        assert_eq!(Report { image }.to_toml().expect("TOML"), "[image]\ntags = [\"r.io/app:1\"]\nimage-id = \"99\"\n");
+        assert_eq!(Report { image, build: None }.to_toml().expect("TOML"), "[image]\ntags = [\"r.io/app:1\"]\nimage-id = \"99\"\n");
     }
 }

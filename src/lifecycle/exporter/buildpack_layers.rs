@@ -1,7 +1,7 @@
 //! The layers that buildpacks left in the layers folder: which are in the image, which are kept for the next build.
 
-use super::Export;
 use super::make::{Job, Known, cannot_reuse, find};
+use super::{Blobs, Export};
 use crate::buildpack::{LayerToml, escape_id, layer_names};
 use crate::error::{Context, Error, Result};
 use crate::image::{Digest, History, Image, Layer, media_type};
@@ -95,7 +95,7 @@ pub fn job<'a>(request: &Export, found: &Found, layer: &FoundLayer, previous: &P
     let created_by = format!("Layer: '{}', Created by buildpack: {}@{}", layer.name, buildpack.key, buildpack.version);
     let in_image = in_image(request, &buildpack.key, &layer.name);
     let before = previous.metadata.buildpack(&buildpack.key).and_then(|before| before.layers.get(&layer.name));
-    let before = before.map(|before| find(previous.layers(), &before.sha, store).ok_or(&before.sha));
+    let before = before.map(|before| find(previous, &before.sha, store).ok_or(&before.sha));
     let (known, path) = match (&layer.path, before) {
         (Some(path), before) => (known(request, layer, &in_image, before.and_then(Result::ok), store), path.clone()),
         (None, _) if layer.metadata.cache => return Err(Error::new(format!("layer '{}' is cache=true but has no contents", layer.id))),
@@ -120,6 +120,8 @@ pub struct Previous<'a> {
     pub metadata: LayersMetadata,
     /// The image.
     pub image: Option<&'a Image>,
+    /// Where its blobs are.
+    pub blobs: Blobs,
 }
 
 impl Previous<'_> {

@@ -1,14 +1,13 @@
 //! The configuration of an app image: the run image's, with what starts the app on top.
 
 use crate::error::{Error, Result};
-use crate::image::{Image, Layer, media_type};
+use crate::image::{History, Image, Layer, media_type};
 use crate::lifecycle::layer::{LAUNCHER_PATH, PROCESS_FOLDER};
 use crate::output::Output;
+use launcher::api::Api;
 
 /// The time that images carry instead of the time they were made at (Platform spec, "Build Reproducibility").
 const CREATED: i64 = 315_532_801;
-/// The Platform API that the launcher in the image will be asked for.
-const PLATFORM_API: &str = "0.15";
 const DOCKER_LAYER: &str = "application/vnd.docker.image.rootfs.diff.tar.gzip";
 
 /// What the configuration is made of besides the run image.
@@ -25,6 +24,8 @@ pub struct Configure<'a> {
     pub default_process_type: Option<&'a str>,
     /// Seconds since 1970 that the image carries as its time (`SOURCE_DATE_EPOCH`).
     pub created: Option<i64>,
+    /// The Platform API that the launcher in the image will be asked for.
+    pub platform_api: Api,
 }
 
 /// The run image with the app's layers on top, configured to start the app.
@@ -35,6 +36,10 @@ pub fn configure(run_image: &Image, layers: Vec<Layer>, request: &Configure, out
         .map_err(|error| Error::new(format!("SOURCE_DATE_EPOCH is no time: {error}")))?
         .to_string();
     for layer in &mut image.layers {
+        if request.platform_api < Api::new(0, 12) {
+            // EXP-44.
+            layer.history = History::default();
+        }
         layer.history.created.clone_from(&image.config.created);
         if layer.blob.media_type == DOCKER_LAYER {
             // The same blob, named as OCI manifests name it.
@@ -63,7 +68,7 @@ fn set_environment(image: &mut Image, request: &Configure) {
     let config = &mut image.config;
     config.set_variable("CNB_LAYERS_DIR", request.layers_in_image);
     config.set_variable("CNB_APP_DIR", request.app_in_image);
-    config.set_variable("CNB_PLATFORM_API", PLATFORM_API);
+    config.set_variable("CNB_PLATFORM_API", &request.platform_api.to_string());
     config.set_variable("CNB_DEPRECATION_MODE", "quiet");
     let mut path = vec![PROCESS_FOLDER, "/cnb/lifecycle"];
     let of_run_image = config.variable("PATH").unwrap_or_default().to_string();
@@ -104,6 +109,7 @@ mod tests {
             process_type: None,
             default_process_type: None,
             created: None,
+            platform_api: Api::new(0, 15),
         }
     }
 

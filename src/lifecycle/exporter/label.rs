@@ -10,6 +10,7 @@ use crate::lifecycle::documents::build_metadata::BuildMetadataLabel;
 use crate::lifecycle::documents::layers_metadata::{LayerSha, LayersMetadata, RunImageMetadata, Stack, StackRunImage};
 use crate::lifecycle::documents::{BUILD_METADATA_LABEL, EXEC_ENV_LABEL, LIFECYCLE_METADATA_LABEL, PROJECT_METADATA_LABEL};
 use crate::output::Output;
+use launcher::api::Api;
 
 /// What the label will say: the digests of the layers that were made, each under its name.
 pub fn metadata(request: &Export, found: &[Found], jobs: &[Job], made: &[Made]) -> Result<LayersMetadata> {
@@ -32,6 +33,7 @@ pub fn metadata(request: &Export, found: &[Found], jobs: &[Job], made: &[Made]) 
     });
     let app = jobs.iter().zip(made).filter(|(job, _)| is_app(job)).map(|(_, made)| LayerSha { sha: made.layer.diff_id.to_string() });
     let run_image = &request.run_image;
+    let (names, has_run_toml) = (&run_image.names, request.platform_api >= Api::new(0, 12));
     let top_layer = run_image.image.top_layer().ok_or_else(|| Error::new("the run image has no layers"))?;
     Ok(LayersMetadata {
         app: Some(app.collect()),
@@ -43,23 +45,26 @@ pub fn metadata(request: &Export, found: &[Found], jobs: &[Job], made: &[Made]) 
         run_image: RunImageMetadata {
             top_layer: top_layer.to_string(),
             reference: run_image.reference.clone(),
-            image: run_image.name.clone(),
-            mirrors: run_image.mirrors.clone(),
+            // EXP-29.
+            image: if has_run_toml { names.image.clone() } else { String::new() },
+            mirrors: if has_run_toml { names.mirrors.clone() } else { Vec::new() },
         },
-        stack: Some(Stack { run_image: StackRunImage { image: run_image.name.clone(), mirrors: run_image.mirrors.clone() } }),
+        stack: Some(Stack { run_image: StackRunImage { image: names.image.clone(), mirrors: names.mirrors.clone() } }),
     })
 }
 
 /// EXP-24: the buildpacks' labels may replace those before them, but not the execution environment.
 pub fn set_labels(image: &mut Image, request: &Export, metadata: &LayersMetadata, output: &Output) {
-    let build = BuildMetadataLabel::new(request.metadata, &request.launcher.metadata);
+    let build = BuildMetadataLabel::new(request.metadata, &request.launcher.metadata, request.platform_api, request.bom);
     let mut labels = vec![
         (LIFECYCLE_METADATA_LABEL.to_string(), metadata.to_label()),
         (BUILD_METADATA_LABEL.to_string(), build.to_label()),
         (PROJECT_METADATA_LABEL.to_string(), request.project.to_label()),
     ];
     labels.extend(request.metadata.labels.iter().map(|label| (label.key.clone(), label.value.clone())));
-    labels.push((EXEC_ENV_LABEL.to_string(), request.exec_env.to_string()));
+    if request.platform_api >= Api::new(0, 15) {
+        labels.push((EXEC_ENV_LABEL.to_string(), request.exec_env.to_string()));
+    }
     for (key, value) in labels {
         output.detail(&format!("Adding label '{key}'"));
         image.set_label(key, value);

@@ -7,6 +7,7 @@ use crate::error::Result;
 use crate::lifecycle::documents::layers_metadata::LayersMetadata;
 use crate::lifecycle::layer::Contents;
 use crate::store::Store;
+use launcher::api::Api;
 
 /// A layer of the lifecycle itself, as messages call it.
 pub const LAUNCHER_ID: &str = "buildpacksio/lifecycle:launcher";
@@ -25,7 +26,7 @@ pub fn jobs<'a>(request: &'a Export, found: &[Found], previous: &Previous, store
             jobs.push(buildpack_layers::job(request, buildpack, layer, previous, store)?);
         }
     }
-    let before = |sha: &str| find(previous.layers(), sha, store).map_or(Known::Nothing, Known::Previous);
+    let before = |sha: &str| find(previous, sha, store).map_or(Known::Nothing, Known::Previous);
     let folder = |id: &str, name: &str, created_by: &str, known| Job {
         id: id.into(),
         created_by: created_by.into(),
@@ -37,7 +38,7 @@ pub fn jobs<'a>(request: &'a Export, found: &[Found], previous: &Previous, store
         known,
     };
     let metadata = &previous.metadata;
-    if request.folders.layers.join(sbom::LAUNCH).is_dir() {
+    if request.platform_api >= Api::new(0, 8) && request.folders.layers.join(sbom::LAUNCH).is_dir() {
         let known = before(metadata.sbom.as_ref().map_or("", |sbom| &sbom.sha));
         jobs.push(folder(SBOM_ID, sbom::LAUNCH, "Software Bill-of-Materials", known));
     }

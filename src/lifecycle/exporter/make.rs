@@ -1,6 +1,8 @@
 //! Makes the layers of an image, several at once: each folder is read, packed, hashed, compressed and stored in one pass. A layer that the
 //! previous image has too is hashed first, because hashing costs a tenth of compressing; only if it differs is it read once more.
 
+use super::Blobs;
+use super::buildpack_layers::Previous;
 use crate::archive::LayerWriter;
 use crate::error::{Context, Error, Result};
 use crate::image::{Digest, History, Layer};
@@ -24,7 +26,7 @@ pub struct Job<'a> {
     pub known: Known,
 }
 
-/// What is known of a layer beforehand. A layer that is known has its blob in the store.
+/// What is known of a layer beforehand. A layer that is known has its blob in the store or with the previous image.
 pub enum Known {
     /// Nothing.
     Nothing,
@@ -129,10 +131,10 @@ impl Write for Hashed {
     }
 }
 
-/// The layer of an image with this diffID, if the store has its blob.
-pub fn find(layers: &[Layer], diff_id: &str, store: &Store) -> Option<Layer> {
-    let found = layers.iter().find(|layer| layer.diff_id.as_str() == diff_id)?;
-    store.has_blob(&found.blob.digest).then(|| found.clone())
+/// The layer of the previous image with this diffID, if its blob is at hand.
+pub fn find(previous: &Previous, diff_id: &str, store: &Store) -> Option<Layer> {
+    let found = previous.layers().iter().find(|layer| layer.diff_id.as_str() == diff_id)?;
+    (previous.blobs == Blobs::WithImage || store.has_blob(&found.blob.digest)).then(|| found.clone())
 }
 
 /// The error for a layer whose files are not at hand and cannot be reused.

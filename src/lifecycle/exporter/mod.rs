@@ -23,13 +23,15 @@ use super::documents::LIFECYCLE_METADATA_LABEL;
 use super::documents::build_metadata::LauncherMetadata;
 use super::documents::layers_metadata::LayersMetadata;
 use super::documents::project_metadata::ProjectMetadata;
+use super::documents::run::RunImageNames;
 use super::layer::Owner;
 use super::restorer::Restored;
-use crate::buildpack::{BuildMetadata, GroupElement};
+use crate::buildpack::{BomEntry, BuildMetadata, GroupElement};
 use crate::error::{Advice, Result};
 use crate::image::Image;
 use crate::output::Output;
 use crate::store::Store;
+use launcher::api::Api;
 use std::path::PathBuf;
 
 /// The folders of a build: where they are on this machine, and where inside the image.
@@ -55,14 +57,20 @@ pub struct Export<'a> {
     pub group: &'a [GroupElement],
     /// What they said of processes, slices and labels: `<layers>/config/metadata.toml`.
     pub metadata: &'a BuildMetadata,
+    /// Their old bill of materials, from the same file.
+    pub bom: &'a [BomEntry],
+    /// The Platform API that the platform speaks; older ones have older labels.
+    pub platform_api: Api,
     /// What the image stands on.
     pub run_image: RunImage<'a>,
-    /// The image that this one replaces, where its blobs are in the store.
+    /// The image that this one replaces.
     pub previous: Option<&'a Image>,
+    /// Where the blobs of the previous image are.
+    pub previous_blobs: Blobs,
     /// What was restored before the build.
     pub restored: &'a Restored,
     /// The cache that it was restored from.
-    pub cache: Option<&'a Cache>,
+    pub cache: Option<&'a dyn Cache>,
     /// What starts the processes.
     pub launcher: Launcher<'a>,
     /// Where the source came from.
@@ -82,10 +90,19 @@ pub struct RunImage<'a> {
     pub image: &'a Image,
     /// What identifies the very image.
     pub reference: String,
-    /// Its name, for a later rebase.
-    pub name: String,
-    /// Other names of it.
-    pub mirrors: Vec<String>,
+    /// Its names, for a later rebase.
+    pub names: RunImageNames,
+    /// The same image with what extensions made of it on top, where they did.
+    pub extended: Option<&'a Image>,
+}
+
+/// Where the blobs of the previous image's layers are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blobs {
+    /// In the store, unless something removed one.
+    InStore,
+    /// With the image, where the new image goes too.
+    WithImage,
 }
 
 /// The program that starts the processes of an app.
@@ -105,7 +122,7 @@ pub struct Exported {
     /// The image; the blobs of its layers are in the store.
     pub image: Image,
     /// What it is made of.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the exporter as a program keeps it"))]
+    #[cfg_attr(not(test), expect(dead_code, reason = "tests compare it"))]
     pub metadata: LayersMetadata,
     /// The layers above the run image, from the bottom up.
     pub layers: Vec<ExportedLayer>,
@@ -134,7 +151,9 @@ pub fn export(request: &Export, store: &Store, output: &Output) -> Result<Export
 }
 
 fn export_layers(request: &Export, store: &Store, output: &Output) -> Result<Exported> {
-    sbom::add_launcher(request)?;
+    if request.platform_api >= Api::new(0, 11) {
+        sbom::add_launcher(request)?;
+    }
     let previous = previous(request);
     let found = buildpack_layers::read(request)?;
     let jobs = layers::jobs(request, &found, &previous, store)?;
@@ -149,7 +168,7 @@ fn export_layers(request: &Export, store: &Store, output: &Output) -> Result<Exp
 fn previous<'a>(request: &Export<'a>) -> Previous<'a> {
     let label = request.previous.and_then(|image| image.label(LIFECYCLE_METADATA_LABEL));
     let metadata = label.and_then(|label| LayersMetadata::from_label(label).ok());
-    Previous { image: request.previous, metadata: metadata.unwrap_or_default() }
+    Previous { image: request.previous, metadata: metadata.unwrap_or_default(), blobs: request.previous_blobs }
 }
 
 fn report(jobs: &[Job], made: &[Made], output: &Output) {
@@ -180,8 +199,10 @@ fn configured(request: &Export, layers: Vec<crate::image::Layer>, output: &Outpu
         process_type: request.process_type,
         default_process_type: request.metadata.default_process_type.as_deref(),
         created: request.created,
+        platform_api: request.platform_api,
     };
-    configure(request.run_image.image, layers, &configuration, output)
+    let base = request.run_image.extended.unwrap_or(request.run_image.image);
+    configure(base, layers, &configuration, output)
 }
 
 fn to_cache(request: &Export, found: &[Found], jobs: &[Job], made: &[Made]) -> NewContents {
@@ -195,6 +216,8 @@ fn to_cache(request: &Export, found: &[Found], jobs: &[Job], made: &[Made]) -> N
         }
     }
     new.sbom = Some(request.folders.layers.join("sbom/cache")).filter(|folder| folder.is_dir());
+    new.sbom_in_image = format!("{}/sbom/cache", request.folders.layers_in_image);
+    new.owner = request.owner;
     new
 }
 

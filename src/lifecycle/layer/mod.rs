@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use tree::{Node, Order, walk};
 
 /// The user and group that own what a build made, as numbers inside the image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Owner {
     /// The user.
     pub uid: u32,

@@ -13,7 +13,13 @@ const BUILD_WENT_WRONG: u8 = 52;
 
 /// Runs the buildpacks of the group and writes `metadata.toml`.
 pub(super) fn run(inputs: &Inputs, phase: &Phase) -> Result<()> {
+    inputs.images(0..=0)?;
     refuse_root("build")?;
+    build(inputs, phase)
+}
+
+/// Builds, whoever this process is.
+pub(super) fn build(inputs: &Inputs, phase: &Phase) -> Result<()> {
     let group = GroupDocument::parse(&read(&inputs.path("group"), "group")?).context(|| "failed to read group file")?;
     let plan = Plan::parse(&read(&inputs.path("plan"), "plan")?).context(|| "failed to read plan file")?;
     let (app, layers, platform, build_config) =
@@ -31,6 +37,7 @@ pub(super) fn run(inputs: &Inputs, phase: &Phase) -> Result<()> {
         target: &target,
         exec_env: &exec_env,
         environment: Environment::for_build(phase.environment.iter().cloned()),
+        platform_api: inputs.api,
     };
     let built = builder::build(input, &|level, line| phase.log(level, line), &mut |line| phase.log(Level::Info, line));
     match built {

@@ -10,7 +10,13 @@ use launcher::environment::Environment;
 
 /// Finds the group, runs its extensions, and writes `group.toml` and `plan.toml` (DET-40, DET-41, DET-43).
 pub(super) fn run(inputs: &Inputs, phase: &Phase) -> Result<()> {
+    inputs.images(0..=0)?;
     refuse_root("detect")?;
+    detect(inputs, phase)
+}
+
+/// Detects, whoever this process is.
+pub(super) fn detect(inputs: &Inputs, phase: &Phase) -> Result<()> {
     let order = Order::parse(&read(&inputs.path("order"), "order")?).context(|| "failed to initialize detector: reading order")?;
     let target = target(inputs, phase)?;
     let environment = Environment::for_build(phase.environment.iter().cloned());

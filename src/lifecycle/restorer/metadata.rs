@@ -3,6 +3,7 @@
 use super::{BuildpackLayer, Restore};
 use crate::buildpack::GroupElement;
 use crate::output::Output;
+use launcher::api::Api;
 
 /// A layer that a buildpack gets back.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,7 +34,9 @@ pub fn choose(request: &Restore, output: &Output) -> Vec<Chosen> {
         }
         for (name, metadata) in of_cache.into_iter().flatten() {
             let in_image = of_image.is_some_and(|layers| layers.contains_key(name));
-            if metadata.cache && !(metadata.launch && in_image) {
+            // RES-03.
+            let alone = request.platform_api >= Api::new(0, 14);
+            if metadata.cache && !(metadata.launch && (in_image || !alone)) {
                 output.line(&format!("Restoring metadata for \"{buildpack}:{name}\" from cache"));
                 let from_image = |earlier: &Chosen| (&earlier.buildpack, &earlier.name) == (buildpack, name);
                 chosen.retain(|earlier| !from_image(earlier));

@@ -3,6 +3,8 @@
 mod metadata;
 mod sbom;
 
+pub use sbom::EXTENSIONS as SBOM_EXTENSIONS;
+
 use super::cache::{Cache, RestoredLayer, layer_id};
 use super::documents::layers_metadata::{BuildpackLayer, LayersMetadata};
 use super::documents::toml_of_json;
@@ -12,6 +14,7 @@ use crate::error::{Advice, Context, Result};
 use crate::image::Image;
 use crate::output::Output;
 use crate::store::Store;
+use launcher::api::Api;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -27,7 +30,9 @@ pub struct Restore<'a> {
     /// The previous image, whose SBOM layer is read.
     pub previous: Option<&'a Image>,
     /// The cache, where there is one.
-    pub cache: Option<&'a Cache>,
+    pub cache: Option<&'a dyn Cache>,
+    /// The Platform API that the platform speaks.
+    pub platform_api: Api,
     /// Whom the files must belong to on this machine, where that is not this process's user.
     pub owner: Option<Owner>,
     /// How much is restored.
@@ -60,7 +65,7 @@ fn restore_all(request: &Restore, store: &Store, output: &Output) -> Result<Rest
         output.line("Skipping buildpack layer analysis");
         return Ok(Restored::new());
     }
-    if request.cache.is_some_and(Cache::is_empty) {
+    if request.cache.is_some_and(|cache| cache.is_empty()) {
         output.line("Layer cache not found");
     }
     let mut restored = Restored::new();
@@ -70,7 +75,9 @@ fn restore_all(request: &Restore, store: &Store, output: &Output) -> Result<Rest
             layers.push(layer);
         }
     }
-    sbom::restore(request, &layers, store, output)?;
+    if request.platform_api >= Api::new(0, 8) {
+        sbom::restore(request, &layers, store, output)?;
+    }
     Ok(restored)
 }
 

@@ -21,18 +21,21 @@ const LARGEST: u64 = 256 << 20;
 /// Restores the SBOM files of these layers: those of the cache first, so that those of the image win. Only restored layers get theirs,
 /// as the specification has it.
 pub fn restore(request: &Restore, layers: &[Chosen], store: &Store, output: &Output) -> Result<()> {
-    if let Some(cached) = request.cache.and_then(super::Cache::sbom) {
+    let cached = request.cache.map_or(Ok(None), |cache| cache.sbom(request.layers)).unwrap_or_else(|error| {
+        output.warn(&format!("the SBOM files of the cache are not restored: {error:?}"));
+        None
+    });
+    // The analyzer as a program leaves those of the previous image there (ANA-06).
+    for folder in cached.into_iter().chain([request.layers.join("sbom/launch")]) {
         for (inside, target) in targets(request, layers) {
-            copy(&cached.join(&inside), &target, request)?;
+            copy(&folder.join(&inside), &target, request)?;
         }
     }
-    match from_image(request, layers, store) {
-        Ok(()) => Ok(()),
-        Err(error) => {
-            output.warn(&format!("the SBOM files of the previous image are not restored: {error:?}"));
-            Ok(())
-        }
+    if let Err(error) = from_image(request, layers, store) {
+        output.warn(&format!("the SBOM files of the previous image are not restored: {error:?}"));
     }
+    let left = request.layers.join("sbom");
+    crate::store::remove_tree(&left).context(|| format!("cannot remove `{}`", left.display()))
 }
 
 /// Each file's path below a folder of SBOM files, and where it goes.

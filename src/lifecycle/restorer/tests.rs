@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::image::History;
+use crate::lifecycle::cache::AppCache;
 use crate::lifecycle::cache::Rules;
 use crate::lifecycle::cache::{CachedLayer, NewContents};
 use crate::lifecycle::documents::layers_metadata::BuildpackLayers;
@@ -26,8 +27,8 @@ impl Place {
         self.root.path().join("layers-of-build")
     }
 
-    fn cache(&self) -> Cache {
-        Cache::open(&self.store.cache("app")).unwrap()
+    fn cache(&self) -> AppCache {
+        AppCache::open(&self.store.cache("app")).unwrap()
     }
 
     /// Caches a layer of one file.
@@ -42,7 +43,7 @@ impl Place {
         });
         let rules = Rules::new(OWNER, IN_IMAGE);
         let layer = CachedLayer { buildpack: "acme/x".into(), name: name.into(), metadata, path, rules, of_image, untouched: None };
-        let new = NewContents { buildpacks: vec![("acme/x".into(), "1".into())], layers: vec![layer], sbom: None };
+        let new = NewContents { buildpacks: vec![("acme/x".into(), "1".into())], layers: vec![layer], ..NewContents::default() };
         self.cache().commit(&new, &self.store, &Output::quiet()).unwrap();
     }
 
@@ -56,7 +57,8 @@ impl Place {
             group: &[GroupElement { id: "acme/x".into(), ..GroupElement::default() }],
             metadata: &metadata,
             previous: None,
-            cache: cache.as_ref(),
+            cache: cache.as_ref().map(|cache| cache as &dyn Cache),
+            platform_api: Api::new(0, 15),
             owner: None,
             extent,
         };

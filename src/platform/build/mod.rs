@@ -20,15 +20,17 @@ use crate::debian::{Kind, Mirrors};
 use crate::error::{Context, Result};
 use crate::image::{Digest, Reference};
 use crate::lifecycle::analyzer::{self, Identified};
-use crate::lifecycle::cache::Cache;
+use crate::lifecycle::cache::{AppCache, Cache};
 use crate::lifecycle::documents::build_metadata::LauncherMetadata;
 use crate::lifecycle::documents::project_metadata::ProjectMetadata;
+use crate::lifecycle::documents::run::RunImageNames;
 use crate::lifecycle::exporter::{self, Export, Exported, Launcher};
 use crate::lifecycle::restorer::{self, Extent, Restore, Restored};
 use crate::output::Output;
 use crate::sandbox::Network;
 use crate::store::{self, Store, Stored, remove_tree};
 use folders::Workplace;
+use launcher::api::Api;
 use phase::Phase;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -114,12 +116,12 @@ pub fn build(request: &Request, store: &Store, output: &Output) -> Result<Built>
     Ok(Built { digest, image: exported.image, sizes, layers, times })
 }
 
-fn open_cache(request: &Request, store: &Store, key: &str) -> Result<Cache> {
+fn open_cache(request: &Request, store: &Store, key: &str) -> Result<AppCache> {
     let folder = store.cache(key);
     if request.clear_cache {
         remove_tree(&folder).context(|| format!("cannot clear the cache `{}`", folder.display()))?;
     }
-    Cache::open(&folder)
+    AppCache::open(&folder)
 }
 
 struct Build<'a> {
@@ -128,7 +130,7 @@ struct Build<'a> {
     output: &'a Output,
     builder: &'a Builder<'a>,
     place: &'a Workplace,
-    cache: &'a Cache,
+    cache: &'a AppCache,
     previous: Option<&'a Stored>,
     clock: Clock<'a>,
 }
@@ -176,6 +178,7 @@ impl Build<'_> {
             metadata: &analyzed.metadata,
             previous: self.previous.map(|previous| &previous.image),
             cache: Some(self.cache),
+            platform_api: Api::new(0, 15),
             owner: self.place.owner_on_disk(),
             extent: if self.request.clear_cache { Extent::StoreOnly } else { Extent::Everything },
         };
@@ -199,12 +202,15 @@ impl Build<'_> {
             run_image: exporter::RunImage {
                 image: &run.stored.image,
                 reference: run.identifier(),
-                name: run.name.familiar(),
-                mirrors: Vec::new(),
+                names: RunImageNames { image: run.name.familiar(), mirrors: Vec::new() },
+                extended: None,
             },
             previous: self.previous.map(|previous| &previous.image),
             restored,
             cache: Some(self.cache),
+            bom: &[],
+            platform_api: Api::new(0, 15),
+            previous_blobs: exporter::Blobs::InStore,
             launcher: Launcher {
                 program: LAUNCHER,
                 metadata: LauncherMetadata { version: env!("CARGO_PKG_VERSION").into(), ..LauncherMetadata::default() },

@@ -111,6 +111,8 @@ impl Phase<'_> {
             .collect();
         variables.push(("HOME".into(), home));
         variables.push(("CNB_PLATFORM_API".into(), "0.15".into()));
+        // Who prints the lines colours them.
+        variables.push(("CNB_NO_COLOR".into(), "true".into()));
         if self.output.verbosity() == Verbosity::Verbose {
             variables.push(("CNB_LOG_LEVEL".into(), "debug".into()));
         }

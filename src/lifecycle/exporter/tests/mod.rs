@@ -6,6 +6,7 @@ mod rebuild;
 use super::*;
 use crate::archive::decompressed;
 use crate::image::{Config, Digest, History, Layer};
+use crate::lifecycle::cache::AppCache;
 use crate::lifecycle::documents::{EXEC_ENV_LABEL, PROJECT_METADATA_LABEL};
 use crate::lifecycle::restorer::{Extent, Restore, restore};
 use std::fs::{self, Permissions};
@@ -74,8 +75,8 @@ impl Project {
         fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
     }
 
-    fn cache(&self) -> Cache {
-        Cache::open(&self.store.cache("app")).unwrap()
+    fn cache(&self) -> AppCache {
+        AppCache::open(&self.store.cache("app")).unwrap()
     }
 
     fn export(&self) -> Result<Exported> {
@@ -88,12 +89,15 @@ impl Project {
             run_image: RunImage {
                 image: &self.run_image,
                 reference: "r.io/run@sha256:44".into(),
-                name: "r.io/run:1".into(),
-                mirrors: vec![],
+                names: RunImageNames { image: "r.io/run:1".into(), mirrors: vec![] },
+                extended: None,
             },
             previous: self.previous.as_ref(),
             restored: &self.restored,
             cache: Some(&cache),
+            bom: &[],
+            platform_api: Api::new(0, 15),
+            previous_blobs: Blobs::InStore,
             launcher: Launcher { program: &self.launcher, metadata: LauncherMetadata::default(), sboms: &[] },
             project: &ProjectMetadata::default(),
             process_type: self.process_type.as_deref(),
@@ -126,6 +130,7 @@ impl Project {
             previous: self.previous.as_ref(),
             cache: Some(&cache),
             owner: None,
+            platform_api: Api::new(0, 15),
             extent: Extent::Everything,
         };
         self.restored = restore(&request, &self.store, &Output::quiet()).unwrap();

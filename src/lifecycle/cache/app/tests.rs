@@ -3,6 +3,8 @@
 use super::*;
 use crate::archive::LayerWriter;
 use crate::image::{History, Layer};
+use crate::lifecycle::cache::{CachedLayer, Rules, Source};
+use crate::lifecycle::documents::layers_metadata::BuildpackLayer;
 use crate::lifecycle::layer;
 use crate::output::Output;
 use crate::store::{BlobWriter, Store};
@@ -24,8 +26,8 @@ impl Place {
         Self { root, store }
     }
 
-    fn cache(&self) -> Cache {
-        Cache::open(&self.store.cache("app")).unwrap()
+    fn cache(&self) -> AppCache {
+        AppCache::open(&self.store.cache("app")).unwrap()
     }
 
     fn venv(&self) -> PathBuf {
@@ -63,7 +65,7 @@ impl Place {
             of_image: launch.then(|| packed.blob.clone()),
             untouched,
         };
-        let new = NewContents { buildpacks: vec![("acme/python".into(), "1".into())], layers: vec![layer], sbom: None };
+        let new = NewContents { buildpacks: vec![("acme/python".into(), "1".into())], layers: vec![layer], ..NewContents::default() };
         self.cache().commit(&new, &self.store, &Output::quiet()).unwrap();
     }
 

@@ -1,10 +1,10 @@
 //! Puts the layers of a successful build into the cache.
 
 use super::copy::copy_tree;
-use super::restore::{RestoredLayer, Source};
-use super::{BLOBS, Blob, Cache, Contents, Rules, SBOM, State, layer_id};
+use super::{AppCache, BLOBS, Contents, SBOM, State};
 use crate::error::{Context, Result};
 use crate::image::{Descriptor, Digest};
+use crate::lifecycle::cache::{Blob, CachedLayer, NewContents, Source, layer_id};
 use crate::lifecycle::documents::layers_metadata::{BuildpackLayer, BuildpackLayers};
 use crate::lifecycle::layer::{self, fingerprint::Fingerprint};
 use crate::output::Output;
@@ -12,45 +12,15 @@ use crate::store::Store;
 use sha2::{Digest as _, Sha256};
 use std::fs;
 use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The media type of a tar that is not compressed.
 const UNCOMPRESSED: &str = "application/vnd.oci.image.layer.v1.tar";
 
-/// A layer with `cache = true` as the build left it.
-#[derive(Clone, Debug)]
-pub struct CachedLayer {
-    /// The buildpack's ID.
-    pub buildpack: String,
-    /// The layer's name.
-    pub name: String,
-    /// What is known of it.
-    pub metadata: BuildpackLayer,
-    /// Its contents.
-    pub path: PathBuf,
-    /// How a tar is made of the contents.
-    pub rules: Rules,
-    /// The layer's blob in the store, where it is in the image.
-    pub of_image: Option<Descriptor>,
-    /// What was restored, where nobody touched it since.
-    pub untouched: Option<RestoredLayer>,
-}
-
-/// The layers of a successful build that are to be cached.
-#[derive(Clone, Debug, Default)]
-pub struct NewContents {
-    /// Each buildpack of the group, as ID and version.
-    pub buildpacks: Vec<(String, String)>,
-    /// The layers.
-    pub layers: Vec<CachedLayer>,
-    /// The folder of the SBOM files of cached layers, where there is one.
-    pub sbom: Option<PathBuf>,
-}
-
-impl Cache {
+impl AppCache {
     /// Replaces what is cached. The contents of the layers are moved, so this is the last step of a build; a layer that cannot be cached is
     /// left out with a warning. `store` has the blobs.
-    pub fn commit(&mut self, new: &NewContents, store: &Store, output: &Output) -> Result<()> {
+    pub(super) fn replace(&mut self, new: &NewContents, store: &Store, output: &Output) -> Result<()> {
         let mut state = State { buildpacks: new.buildpacks.iter().map(empty_entry).collect(), ..State::default() };
         for layer in &new.layers {
             let id = layer_id(&layer.buildpack, &layer.name);
@@ -81,7 +51,7 @@ impl Cache {
                 Source::Lent | Source::Unpacked => !place.exists() && fs::rename(&layer.path, &place).is_ok(),
             };
             if is_there {
-                let fingerprint = if restored.source == Source::Copied { &before.fingerprint } else { restored.fingerprint() };
+                let fingerprint = if restored.source == Source::Copied { &before.fingerprint } else { &restored.fingerprint };
                 return Ok((Contents { folder: before.folder.clone(), fingerprint: fingerprint.clone(), blob }, sha));
             }
         }
@@ -126,12 +96,6 @@ impl Cache {
         let name = names.find(|name| !self.folder.join(SBOM).join(name).exists()).unwrap_or_default();
         copy_tree(sbom, &self.folder.join(SBOM).join(&name)).context(|| "cannot cache the SBOM files")?;
         Ok(name)
-    }
-
-    /// Makes sure that the store has a blob that the cache has; says whether it has it now.
-    pub fn provide(&self, blob: &Blob, store: &Store) -> bool {
-        let digest = &blob.descriptor.digest;
-        store.has_blob(digest) || fs::hard_link(self.blob_path(blob), store.blob_path(digest)).is_ok()
     }
 }
 

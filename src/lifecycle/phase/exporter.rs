@@ -1,0 +1,198 @@
+//! The exporter as a program.
+
+use super::privileges::become_user;
+use super::{BAD_ARGUMENT, Inputs, Phase, caches, images, read, run_image, write};
+use crate::buildpack::{Api, BomBuildpack, BomEntry, BuildMetadata, GroupDocument, bom, escape_id};
+use crate::error::{Advice, Context, Error, Result};
+use crate::lifecycle::cache::Cache;
+use crate::lifecycle::documents::analyzed::Analyzed;
+use crate::lifecycle::documents::build_metadata::LauncherMetadata;
+use crate::lifecycle::documents::project_metadata::ProjectMetadata;
+use crate::lifecycle::documents::report::{BuildReport, Report};
+use crate::lifecycle::exporter::{self, Blobs, Export, Exported, Folders, Launcher, RunImage, SbomFile};
+use crate::lifecycle::images::{Found, Images};
+use crate::lifecycle::restorer::Restored;
+use crate::store::Store;
+use launcher::api::BUILDPACK;
+use std::fs;
+use std::io::ErrorKind;
+
+/// Exit codes (EXIT-01, EXIT-06).
+const INCOMPATIBLE_BUILDPACK: u8 = 12;
+const EXPORT_WENT_WRONG: u8 = 62;
+
+/// Makes the image, saves it, and keeps what the next build wants.
+pub(super) fn run(inputs: &Inputs, phase: &Phase) -> Result<()> {
+    inputs.warn_of_late_flags(phase);
+    let names = inputs.images(1..)?;
+    let names = images::output_names(&names, inputs)?;
+    for flag in ["run-image", "image"] {
+        if inputs.flag_text(flag).is_some() {
+            // IN-25.
+            return Err(Error::new(format!("failed to resolve inputs: -{flag} is unsupported"))).code(BAD_ARGUMENT);
+        }
+    }
+    let group = GroupDocument::parse(&read(&inputs.path("group"), "group")?).context(|| "failed to read group file")?;
+    check_apis(&group)?;
+    let analyzed = Analyzed::parse(&read(&inputs.path("analyzed"), "analyzed")?).context(|| "failed to read analyzed file")?;
+    analyzed.required_run_image()?;
+    let (cache_folder, launch_cache) = (inputs.optional_path("cache-dir"), inputs.optional_path("launch-cache"));
+    if launch_cache.is_some() && !inputs.is_on("daemon") {
+        phase.output.warn("Ignoring -launch-cache, only intended for use with -daemon");
+    }
+    become_user(inputs.owner(), &[cache_folder.as_deref(), launch_cache.as_deref()])?;
+    let images = images::open(inputs, phase)?;
+    let mut cache = caches::open(inputs, phase)?;
+    if cache.is_none() && inputs.is_on("parallel") {
+        phase.output.warn("Parallel export has been enabled, but it has not taken effect because no cache has been specified.");
+    }
+    let made = Made { group: &group, analyzed: &analyzed, restored: &Restored::new(), names: &names };
+    export(&made, &images, cache.as_deref_mut(), inputs, phase)
+}
+
+/// What the phases before left for the export.
+pub(super) struct Made<'a> {
+    pub group: &'a GroupDocument,
+    pub analyzed: &'a Analyzed,
+    pub restored: &'a Restored,
+    pub names: &'a [crate::image::Reference],
+}
+
+/// Exports, saves, writes the report, and fills the cache.
+pub(super) fn export(made: &Made, images: &Images, cache: Option<&mut (dyn Cache + '_)>, inputs: &Inputs, phase: &Phase) -> Result<()> {
+    let scratch = tempfile::tempdir().context(|| "cannot make a folder to work in")?;
+    let store = Store::open(scratch.path())?;
+    let run_image = made.analyzed.required_run_image()?;
+    let find = |name: &str| images.find(name).code(EXPORT_WENT_WRONG);
+    let run = find(&run_image.reference)?
+        .context(|| format!("the run image `{}` does not exist", run_image.reference))
+        .code(EXPORT_WENT_WRONG)?;
+    let previous = made.analyzed.previous_image.as_deref().map(find).transpose()?.flatten();
+    if let Some(previous) = &previous {
+        phase.output.line(&format!("Reusing layers from image '{}'", previous.identifier));
+    }
+    let exported = export_image(made, &run, previous.as_ref(), cache.as_deref(), &store, inputs, phase)?;
+    let sources: Vec<&Found> = std::iter::once(&run).chain(&previous).collect();
+    let image = images.save(&exported.image, made.names, &sources, &store, phase.output).code(EXPORT_WENT_WRONG)?;
+    let build = if inputs.api < Api::new(0, 9) { Some(BuildReport { bom: build_bom(made.group, inputs)? }) } else { None };
+    write(&inputs.path("report"), &Report { build, image }.to_toml()?)?;
+    if let Some(cache) = cache
+        && let Err(error) = cache.commit(&exported.cache, &store, phase.output)
+    {
+        phase.output.warn(&format!("Failed to export cache: {error:?}"));
+    }
+    Ok(())
+}
+
+fn export_image(
+    made: &Made,
+    run: &Found,
+    previous: Option<&Found>,
+    cache: Option<&dyn Cache>,
+    store: &Store,
+    inputs: &Inputs,
+    phase: &Phase,
+) -> Result<Exported> {
+    let layers = inputs.path("layers");
+    let text = read(&layers.join("config/metadata.toml"), "build metadata")?;
+    let metadata: BuildMetadata = toml::from_str(&text).context(|| "cannot read metadata.toml").code(EXPORT_WENT_WRONG)?;
+    let bom: Bom = toml::from_str(&text).context(|| "cannot read metadata.toml").code(EXPORT_WENT_WRONG)?;
+    let offered = run_image::offered(inputs, phase)?;
+    let named = made.analyzed.run_image.as_ref().map_or("", |image| image.image.as_str());
+    let names = offered.names_for_export(named, !made.group.extensions.is_empty());
+    let program =
+        fs::read(inputs.path("launcher")).context(|| format!("cannot read the launcher `{}`", inputs.path("launcher").display()))?;
+    let in_image = |name: &str| inputs.path(name).display().to_string();
+    let folders = Folders { layers_in_image: in_image("layers"), layers, app_in_image: in_image("app"), app: inputs.path("app") };
+    let process_type = inputs.text("process-type");
+    let request = Export {
+        folders: &folders,
+        owner: inputs.owner(),
+        group: &made.group.group,
+        metadata: &metadata,
+        bom: &bom.bom,
+        platform_api: inputs.api,
+        run_image: RunImage { image: &run.image, reference: run.identifier.clone(), names, extended: None },
+        previous: previous.map(|found| &found.image),
+        previous_blobs: Blobs::WithImage,
+        restored: made.restored,
+        cache,
+        launcher: Launcher {
+            program: &program,
+            metadata: LauncherMetadata { version: env!("CARGO_PKG_VERSION").into(), ..LauncherMetadata::default() },
+            sboms: &launcher_sboms(inputs)?,
+        },
+        project: &project(inputs)?,
+        process_type: process_type.as_deref(),
+        exec_env: &inputs.exec_env()?,
+        created: created(inputs, phase),
+    };
+    exporter::export(&request, store, phase.output)
+}
+
+#[derive(serde::Deserialize)]
+struct Bom {
+    #[serde(default)]
+    bom: Vec<BomEntry>,
+}
+
+fn created(inputs: &Inputs, phase: &Phase) -> Option<i64> {
+    let value = inputs.environment_text("SOURCE_DATE_EPOCH").filter(|_| inputs.api >= Api::new(0, 9));
+    exporter::source_date_epoch(value.as_deref(), phase.output)
+}
+
+/// EXP-40.
+fn project(inputs: &Inputs) -> Result<ProjectMetadata> {
+    let path = inputs.path("project-metadata");
+    match fs::read_to_string(&path) {
+        Ok(text) => ProjectMetadata::parse(&text).context(|| format!("failed to read `{}`", path.display())),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(ProjectMetadata::default()),
+        Err(error) => Err(error).context(|| format!("failed to read `{}`", path.display())),
+    }
+}
+
+/// The SBOM files of the launcher, which are beside it as `launcher.sbom.EXTENSION` (SBOM-09).
+fn launcher_sboms(inputs: &Inputs) -> Result<Vec<SbomFile>> {
+    let folder = inputs.path("launcher-sbom");
+    let mut files = Vec::new();
+    for extension in crate::lifecycle::restorer::SBOM_EXTENSIONS {
+        let path = folder.join(format!("launcher.sbom.{extension}"));
+        match fs::read(&path) {
+            Ok(content) => files.push(SbomFile { extension: extension.into(), content }),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(error).context(|| format!("cannot read `{}`", path.display())),
+        }
+    }
+    Ok(files)
+}
+
+/// EXP-35.
+fn build_bom(group: &GroupDocument, inputs: &Inputs) -> Result<Vec<BomEntry>> {
+    let mut all = Vec::new();
+    for buildpack in &group.group {
+        let path = inputs.path("layers").join(escape_id(&buildpack.id)).join("build.toml");
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            Err(error) => return Err(error).context(|| format!("cannot read `{}`", path.display())),
+        };
+        all.extend(bom(&text, &BomBuildpack { id: buildpack.id.clone(), version: buildpack.version.clone() })?);
+    }
+    Ok(all)
+}
+
+/// API-07: each member of the group must speak a Buildpack API that this program speaks.
+///
+/// # Errors
+/// When one does not (exit code 12).
+pub(super) fn check_apis(group: &GroupDocument) -> Result<()> {
+    for member in group.group.iter().chain(&group.extensions) {
+        if !Api::parse(&member.api).is_some_and(|api| BUILDPACK.contains(&api)) {
+            let name = format!("{}@{}", member.id, member.version);
+            return Err(Error::new(format!("buildpack API version '{}' is incompatible with the lifecycle", member.api)))
+                .context(|| format!("failed to use `{name}`"))
+                .code(INCOMPATIBLE_BUILDPACK);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,37 @@
+//! Where a phase's images are, by its flags, and what their names must be like (IMG-02, IMG-03, API-24).
+
+use super::{BAD_ARGUMENT, Inputs, Phase};
+use crate::error::{Advice, Context, Error, Result};
+use crate::image::Reference;
+use crate::lifecycle::images::{Images, Layouts};
+
+/// Opens the place that images are in.
+///
+/// # Errors
+/// When the flags ask for what cannot be.
+pub(super) fn open(inputs: &Inputs, phase: &Phase) -> Result<Images> {
+    if inputs.is_on("layout") {
+        phase.allow_experimental(inputs, "export to OCI layout format")?;
+        let folder =
+            inputs.optional_path("layout-dir").context(|| "failed to resolve inputs: -layout-dir is required").code(BAD_ARGUMENT)?;
+        return Ok(Images::Layouts(Layouts::new(folder)));
+    }
+    let place = if inputs.is_on("daemon") { "a daemon" } else { "a registry" };
+    Err(Error::new(format!("this version cannot work with images in {place} as a program of its own"))
+        .hint("use `-layout`, or `cooper build`, which runs all phases"))
+}
+
+/// The names of the images that a phase is to make.
+///
+/// # Errors
+/// When a name is none, or they are in several registries (exit code 3).
+pub(super) fn output_names(names: &[String], inputs: &Inputs) -> Result<Vec<Reference>> {
+    let parse = |name: &String| Reference::parse_new(name).context(|| format!("failed to resolve inputs: `{name}` cannot name an image"));
+    let names: Vec<Reference> = names.iter().map(parse).collect::<Result<_>>().code(BAD_ARGUMENT)?;
+    let one_registry = names.windows(2).all(|pair| pair[0].registry() == pair[1].registry());
+    if one_registry || inputs.is_on("daemon") {
+        Ok(names)
+    } else {
+        Err(Error::new("failed to resolve inputs: writing to multiple registries is unsupported")).code(BAD_ARGUMENT)
+    }
+}

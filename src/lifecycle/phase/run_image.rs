@@ -1,0 +1,40 @@
+//! The run images that a builder offers: `run.toml`, before Platform API 0.12 `stack.toml` (IMG-29 to IMG-35, ANA-15).
+
+use super::{BAD_ARGUMENT, Inputs, Phase};
+use crate::error::{Advice, Context, Result};
+use crate::image::Reference;
+use crate::lifecycle::documents::run::RunImages;
+use crate::lifecycle::images::Images;
+use launcher::api::Api;
+
+/// The run images on offer; none where there is no file.
+///
+/// # Errors
+/// When the file cannot be read.
+pub(super) fn offered(inputs: &Inputs, phase: &Phase) -> Result<RunImages> {
+    let (path, parse): (_, fn(&str) -> Result<RunImages>) =
+        if inputs.api >= Api::new(0, 12) { (inputs.path("run"), RunImages::parse) } else { (inputs.path("stack"), RunImages::parse_stack) };
+    match std::fs::read_to_string(&path) {
+        Ok(text) => parse(&text).context(|| format!("failed to read `{}`", path.display())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            phase.output.line(&format!("No run metadata found at path \"{}\"", path.display()));
+            Ok(RunImages::default())
+        }
+        Err(error) => Err(error).context(|| format!("failed to read `{}`", path.display())),
+    }
+}
+
+/// The run image for an app: the one that was named, or the builder's first, by its name that is nearest to the app.
+///
+/// # Errors
+/// When there is none (exit code 3).
+pub(super) fn choose(app: &Reference, images: &Images, inputs: &Inputs, phase: &Phase) -> Result<String> {
+    if let Some(named) = inputs.text("run-image") {
+        Reference::parse(&named).context(|| format!("failed to resolve inputs: `{named}` names no image")).code(BAD_ARGUMENT)?;
+        return Ok(named);
+    }
+    let offered = offered(inputs, phase).code(BAD_ARGUMENT)?;
+    let first = offered.images.first();
+    let first = first.context(|| "failed to resolve inputs: -run-image is required when there is no run metadata available");
+    first.code(BAD_ARGUMENT)?.nearest(app.registry(), |name| images.can_read(name)).code(BAD_ARGUMENT)
+}
