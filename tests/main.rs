@@ -11,4 +11,5 @@ mod failures;
 mod interoperation;
 mod kill;
 mod mmdebstrap;
+mod registry;
 mod support;

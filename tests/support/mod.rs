@@ -1,5 +1,9 @@
 //! What the tests share: the program under test in a store, an app that answers, and other programs that it must get along with.
 
+mod registry;
+
+pub use registry::{PASSWORD, Registry, USER};
+
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};

@@ -1,0 +1,95 @@
+//! A real registry on loopback: Debian's `docker-registry`, in a folder of its own.
+
+use std::fs::{self, File};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Who may use a registry that asks for a password.
+pub const USER: &str = "cooper";
+/// The user's password.
+pub const PASSWORD: &str = "secret";
+/// The same, hashed as the registry wants it.
+const HASHED: &str = "$2b$04$O7ppW9LotUSPfQ/tZcqa6.nZL9f/7MMYz53r7nDuyoIJfqqn78Dym";
+
+/// A registry that runs until it is dropped.
+pub struct Registry {
+    folder: tempfile::TempDir,
+    server: Child,
+    port: u16,
+}
+
+impl Registry {
+    /// Starts a registry that everyone may use.
+    pub fn start() -> Self {
+        Self::start_with("")
+    }
+
+    /// Starts a registry that only [`USER`] may use.
+    pub fn start_with_password() -> Self {
+        Self::start_with("auth:\n  htpasswd:\n    realm: test\n    path: FOLDER/htpasswd\n")
+    }
+
+    fn start_with(more: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = "version: 0.1\nlog:\n  level: info\nstorage:\n  filesystem:\n    rootdirectory: FOLDER/data\n  delete:\n    enabled: true\n\
+                        http:\n  addr: 127.0.0.1:0\n";
+        let settings = format!("{settings}{more}").replace("FOLDER", &folder.path().display().to_string());
+        fs::write(folder.path().join("settings.yml"), settings).unwrap();
+        fs::write(folder.path().join("htpasswd"), format!("{USER}:{HASHED}\n")).unwrap();
+        let log = File::create(folder.path().join("log")).unwrap();
+        let mut command = Command::new("docker-registry");
+        command.arg("serve").arg(folder.path().join("settings.yml")).stdin(Stdio::null());
+        command.stdout(log.try_clone().unwrap()).stderr(log);
+        let server = command.spawn().expect("docker-registry, of the Debian package of that name");
+        let mut registry = Self { folder, server, port: 0 };
+        registry.port = registry.wait_for_port();
+        registry
+    }
+
+    /// The registry chooses its port and tells it in its log.
+    fn wait_for_port(&mut self) -> u16 {
+        let started = Instant::now();
+        loop {
+            let log = self.log();
+            let told = log.split_once("listening on 127.0.0.1:").and_then(|(_, rest)| rest.split_once('"'));
+            if let Some(port) = told.and_then(|(port, _)| port.parse().ok()) {
+                return port;
+            }
+            assert!(self.server.try_wait().unwrap().is_none(), "the registry ended: {log}");
+            assert!(started.elapsed() < Duration::from_secs(30), "the registry does not listen: {log}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Host and port.
+    pub fn host(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// The full name of an image in this registry.
+    pub fn name(&self, repository: &str) -> String {
+        format!("{}/{repository}", self.host())
+    }
+
+    /// What the registry was asked so far, each as `METHOD PATH STATUS`.
+    pub fn requests(&self) -> Vec<String> {
+        let log = self.log();
+        let request = |line: &str| {
+            let (_, rest) = line.split_once("] \"")?;
+            let (request, rest) = rest.split_once(" HTTP/1.1\" ")?;
+            Some(format!("{request} {}", rest.split(' ').next()?))
+        };
+        log.lines().filter_map(request).collect()
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap()
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        drop(self.server.kill());
+        drop(self.server.wait());
+    }
+}
