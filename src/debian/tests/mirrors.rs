@@ -1,7 +1,7 @@
 //! Mirrors that lie, break off or are not there: what is said then, and that nothing of theirs stays.
 
 use super::server::{Files, Server};
-use super::small_archive::{GREETING, HELLO, PACKAGES, RELEASE, archive, keyring, new_key};
+use super::small_archive::{self, GREETING, HELLO, PACKAGES, RELEASE, archive, keyring, new_key};
 use crate::debian::mirror::Sources;
 use crate::debian::{Base, Cache, Index, Kind, Lock, Mirrors, Refresh, compose, fetch, resolve};
 use crate::error::Result;
@@ -18,6 +18,8 @@ const FAR: &str = "Sat, 01 Jan 2050 00:00:00 UTC";
 struct Machine {
     folder: tempfile::TempDir,
     key: SignedSecretKey,
+    /// The good archive, signed once: a signature carries its time, and so does the digest of a Release file.
+    good: Files,
     base: Base,
     cache: Cache,
     accept_expired: bool,
@@ -33,11 +35,7 @@ impl Machine {
             format!("name='small'\norigin='Small'\nlabel='Small'\nsuites=['stable']\ncomponents=['main']\nkeyring='{}'\n", ring.display());
         let sections = "[common]\npackages=['hello']\n[build]\n[run]\nuser={ name='cnb', uid=1002, gid=1000 }\n";
         let base = Base::parse(&format!("distro='d'\nsuite='stable'\nversion='1'\n[[archive]]\n{archive}{sections}")).unwrap();
-        Self { folder, key, base, cache: Cache::new(cache), accept_expired: false }
-    }
-
-    fn good(&self) -> Files {
-        archive(&self.key, DATE, FAR)
+        Self { folder, good: small_archive::archive(&key, DATE, FAR), key, base, cache: Cache::new(cache), accept_expired: false }
     }
 
     /// Everything that asks mirrors: index, lock, packages.
@@ -55,7 +53,7 @@ impl Machine {
         let addresses: Vec<&str> = bad.iter().map(|server| server.address.as_str()).collect();
         let error = self.get(Refresh::Always, &addresses).expect_err("the mirrors are bad");
         self.check_cache();
-        bad[0].serve(&self.good());
+        bad[0].serve(&self.good);
         self.get(Refresh::Always, &addresses).unwrap();
         assert_eq!(self.check_cache(), ["greeting.deb", "hello.deb", "index", "signature"]);
         said(&error, &addresses)
@@ -71,7 +69,7 @@ impl Machine {
     }
 
     fn good_file(&self, path: &std::path::Path) -> String {
-        let (good, content) = (self.good(), std::fs::read(path).unwrap());
+        let (good, content) = (&self.good, std::fs::read(path).unwrap());
         let (name, sha256) = (path.file_name().unwrap().to_str().unwrap(), Digest::of(&content));
         if name.ends_with(".InRelease") {
             crate::debian::archive::verify(&content, &[self.key.to_public_key()]).unwrap();
@@ -110,7 +108,7 @@ fn said(error: &crate::error::Error, addresses: &[&str]) -> String {
 #[test]
 fn a_good_archive_gives_packages_that_can_be_composed() {
     let machine = Machine::new();
-    let server = Server::new(&machine.good());
+    let server = Server::new(&machine.good);
     let lock = machine.get(Refresh::IfMissing, &[&server.address]).unwrap();
     let packages: Vec<_> = lock.packages.iter().map(|package| format!("{} {} {}", package.name, package.version, package.why)).collect();
     assert_eq!(packages, ["greeting 1.5 hello", "hello 2.0-1 declared"]);
@@ -135,7 +133,7 @@ fn what_another_key_signed_is_refused() {
 fn a_release_file_that_was_changed_is_refused() {
     for (text, other) in [("Label: Small", "Label: Smell"), ("binary-amd64", "binary-arm64"), ("\n=", "\n=A")] {
         let machine = Machine::new();
-        let mut files = machine.good();
+        let mut files = machine.good.clone();
         let release = String::from_utf8(files[RELEASE].clone()).unwrap();
         assert!(release.contains(text), "{release}");
         files.insert(RELEASE.into(), release.replace(text, other).into());
@@ -161,7 +159,7 @@ fn an_expired_release_file_is_refused_unless_the_user_accepts_it() {
 #[test]
 fn a_release_file_older_than_one_seen_before_is_refused() {
     let machine = Machine::new();
-    let server = Server::new(&machine.good());
+    let server = Server::new(&machine.good);
     let newer = machine.get(Refresh::Always, &[&server.address]).unwrap();
     server.serve(&archive(&machine.key, EARLIER, FAR));
     insta::assert_snapshot!(machine.refusal(&[&server]), @r"
@@ -171,14 +169,14 @@ fn a_release_file_older_than_one_seen_before_is_refused() {
     ");
     server.serve(&archive(&machine.key, EARLIER, FAR));
     assert_eq!(machine.get(Refresh::IfMissing, &[&server.address]).unwrap(), newer);
-    let other = Server::new(&machine.good());
+    let other = Server::new(&machine.good);
     assert_eq!(machine.get(Refresh::Always, &[&server.address, &other.address]).unwrap().releases, newer.releases);
 }
 
 #[test]
 fn an_index_with_another_hash_is_refused() {
     let machine = Machine::new();
-    let mut files = machine.good();
+    let mut files = machine.good.clone();
     *files.get_mut(&format!("dists/stable/{PACKAGES}")).unwrap().last_mut().unwrap() ^= 1;
     insta::assert_snapshot!(machine.refusal(&[&Server::new(&files)]), @r"
     cannot load the index of `stable` in the archive `small`
@@ -190,7 +188,7 @@ fn an_index_with_another_hash_is_refused() {
 #[test]
 fn a_package_with_another_hash_is_refused() {
     let machine = Machine::new();
-    let mut files = machine.good();
+    let mut files = machine.good.clone();
     files.get_mut(HELLO).unwrap()[200] ^= 1;
     insta::assert_snapshot!(machine.refusal(&[&Server::new(&files)]), @r"
     cannot fetch the package `hello` 2.0-1
@@ -202,7 +200,7 @@ fn a_package_with_another_hash_is_refused() {
 #[test]
 fn a_truncated_package_and_one_with_more_behind_it_are_refused() {
     let machine = Machine::new();
-    let mut files = machine.good();
+    let mut files = machine.good.clone();
     files.get_mut(GREETING).unwrap().truncate(300);
     insta::assert_snapshot!(machine.refusal(&[&Server::new(&files)]), @r"
     cannot fetch the package `greeting` 1.5
@@ -210,7 +208,7 @@ fn a_truncated_package_and_one_with_more_behind_it_are_refused() {
            hint: name another mirror with `--deb-mirror small=URL`; if the archive has a newer version by now, run `cooper builder update`
     ");
     let machine = Machine::new();
-    let mut files = machine.good();
+    let mut files = machine.good.clone();
     files.get_mut(GREETING).unwrap().push(b'x');
     insta::assert_snapshot!(machine.refusal(&[&Server::new(&files)]), @r"
     cannot fetch the package `greeting` 1.5
@@ -222,7 +220,7 @@ fn a_truncated_package_and_one_with_more_behind_it_are_refused() {
 #[test]
 fn a_mirror_that_breaks_off_is_named_and_the_next_one_asked() {
     let machine = Machine::new();
-    let broken = Server::new(&machine.good());
+    let broken = Server::new(&machine.good);
     broken.break_off(HELLO);
     insta::assert_snapshot!(machine.refusal(&[&broken]), @r"
     cannot fetch the package `hello` 2.0-1
@@ -233,7 +231,7 @@ fn a_mirror_that_breaks_off_is_named_and_the_next_one_asked() {
         for ending in [RELEASE, PACKAGES, GREETING] {
             scope.spawn(move || {
                 let machine = Machine::new();
-                let (broken, good) = (Server::new(&machine.good()), Server::new(&machine.good()));
+                let (broken, good) = (Server::new(&machine.good), Server::new(&machine.good));
                 broken.break_off(ending);
                 machine.get(Refresh::Always, &[&broken.address, &good.address]).unwrap();
                 machine.check_cache();
@@ -246,7 +244,7 @@ fn a_mirror_that_breaks_off_is_named_and_the_next_one_asked() {
 fn what_one_mirror_does_not_have_another_gives() {
     for missing in [RELEASE.to_string(), format!("dists/stable/{PACKAGES}"), HELLO.to_string()] {
         let machine = Machine::new();
-        let mut files = machine.good();
+        let mut files = machine.good.clone();
         let good = Server::new(&files);
         files.remove(&missing).unwrap();
         let poor = Server::new(&files);
@@ -273,7 +271,7 @@ fn without_any_mirror_what_is_kept_will_do_and_else_each_is_named() {
       caused by: GET FIRST/dists/stable/InRelease, 4 times: the request broke off: error sending request: client error (Connect): tcp connect error: Connection refused (os error 111); GET SECOND/dists/stable/InRelease, 4 times: the request broke off: error sending request: client error (Connect): tcp connect error: Connection refused (os error 111)
            hint: name another mirror with `--deb-mirror small=URL`
     ");
-    let server = Server::new(&machine.good());
+    let server = Server::new(&machine.good);
     let lock = machine.get(Refresh::IfMissing, &[&server.address]).unwrap();
     assert_eq!(machine.get(Refresh::IfMissing, &[one]).unwrap(), lock);
 }
