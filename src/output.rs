@@ -104,6 +104,14 @@ impl Output {
         self.say(Verbosity::Normal, text);
     }
 
+    /// Says one line that the phases always say (platforms show it), and this program's own commands only to those who asked for every step.
+    pub fn step(&self, text: &str) {
+        match self.0.settings.convention {
+            Convention::Phase => self.line(text),
+            Convention::Command => self.detail(text),
+        }
+    }
+
     /// Says one line of what a program of somebody else's printed, behind its name.
     pub fn program_line(&self, program: &str, text: &str) {
         self.say(Verbosity::Normal, &format!("{} {text}", styled(Style::new().dimmed(), &format!("[{program}]"))));

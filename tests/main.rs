@@ -11,5 +11,6 @@ mod failures;
 mod interoperation;
 mod kill;
 mod mmdebstrap;
+mod reference;
 mod registry;
 mod support;

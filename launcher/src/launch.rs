@@ -40,7 +40,8 @@ pub fn launch(input: Input, warn: impl Fn(&str)) -> Result<Infallible, Failure> 
     }
     let name = Path::new(&input.program).file_name().unwrap_or_default().to_string_lossy().into_owned();
     let name = name.strip_suffix(".exe").unwrap_or(&name);
-    let selection = select(&metadata, name, &input.arguments, platform, &exec_env)?;
+    let selection = select(&metadata, name, &input.arguments, platform, &exec_env)
+        .map_err(|failure| Failure { message: format!("determine start command: {}", failure.message), ..failure })?;
     std::env::set_current_dir(&app).map_err(|error| Failure::new(format!("change to app directory '{}': {error}", app.display())))?;
     let image = Image { layers, app, metadata };
     let environment = image.environment(&selection.kind, input.environment.into_iter())?;

@@ -2,6 +2,7 @@
 //! Specification, builder). Start with [`build`].
 
 use super::documents::build_metadata::{bom_json, processes_for};
+use super::documents::metadata_toml::metadata_toml;
 use super::log::{Level, Log};
 use crate::buildpack::{
     self, Api, BomEntry, BuildInput, BuildMetadata, Descriptor, GroupDocument, Kind, Line, Modules, Plan, Process, Target,
@@ -105,7 +106,8 @@ fn write_legacy_sboms(sbom: &Path, entries: [(&str, &[BomEntry]); 2]) -> Result<
     for (kind, entries) in entries {
         let path = sbom.join(kind).join("sbom.legacy.json");
         fs::create_dir_all(sbom.join(kind)).context(|| format!("cannot make `{}`", sbom.display()))?;
-        let text = if entries.is_empty() { b"null".to_vec() } else { to_json(&bom_json(entries)) };
+        // Both are in layers: the reference ends them with a line feed.
+        let text = [to_json(&bom_json(entries)), b"\n".to_vec()].concat();
         fs::write(&path, text).context(|| format!("cannot write `{}`", path.display()))?;
     }
     Ok(())
@@ -113,20 +115,8 @@ fn write_legacy_sboms(sbom: &Path, entries: [(&str, &[BomEntry]); 2]) -> Result<
 
 fn write_metadata(metadata: &BuildMetadata, bom: &[BomEntry], api: Api, layers: &Path) -> Result<()> {
     let folder = layers.join("config");
-    let describe = || "cannot write the build's metadata";
     let metadata = BuildMetadata { processes: processes_for(&metadata.processes, api), ..metadata.clone() };
-    let mut document = toml::Table::try_from(&metadata).context(describe)?;
-    if api < Api::new(0, 10) {
-        let processes = document.get_mut("processes").and_then(toml::Value::as_array_mut);
-        for process in processes.into_iter().flatten().filter_map(toml::Value::as_table_mut) {
-            let command = process.get("command").and_then(|command| command.get(0)).cloned();
-            process.insert("command".into(), command.unwrap_or_else(|| toml::Value::String(String::new())));
-        }
-    }
-    if !bom.is_empty() {
-        document.insert("bom".into(), toml::Value::try_from(bom).context(describe)?);
-    }
-    let text = toml::to_string(&document).context(describe)?;
+    let text = metadata_toml(&metadata, bom, api);
     fs::create_dir_all(&folder).context(|| format!("cannot make `{}`", folder.display()))?;
     fs::write(folder.join("metadata.toml"), text).context(|| format!("cannot write into `{}`", folder.display()))
 }
@@ -243,7 +233,7 @@ mod tests {
         assert_eq!(processes, [("job", "j", "a"), ("web", "b", "b")]);
         assert_eq!((metadata.default_process_type.clone(), metadata.labels.len(), metadata.slices.len()), (None, 2, 1));
         let layers = world.0.path().join("layers");
-        assert_eq!(fs::read_to_string(layers.join("sbom/launch/sbom.legacy.json")).unwrap(), "null");
+        assert_eq!(fs::read_to_string(layers.join("sbom/launch/sbom.legacy.json")).unwrap(), "null\n");
         assert!(!layers.join("sbom/junk").exists());
         let written: BuildMetadata = toml::from_str(&fs::read_to_string(layers.join("config/metadata.toml")).unwrap()).unwrap();
         assert_eq!(written.processes.len(), 2);

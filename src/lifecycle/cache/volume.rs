@@ -8,7 +8,7 @@ use crate::error::{Context, Error, Result};
 use crate::image::{Digest, to_json};
 use crate::lifecycle::documents::layers_metadata::{BuildpackLayer, BuildpackLayers, LayerSha};
 use crate::lifecycle::layer::fingerprint::Fingerprint;
-use crate::lifecycle::layer::{self, Contents, Owner};
+use crate::lifecycle::layer::{self, Contents, Owner, Parents};
 use crate::output::Output;
 use crate::store::{Store, remove_tree};
 use serde::{Deserialize, Serialize};
@@ -97,7 +97,7 @@ impl VolumeCache {
                 Err(error) => output.warn(&format!("Skipping reuse for layer {id}: {error}")),
             }
         }
-        let contents = Contents::Folder { on_disk: layer.path.clone(), in_image: layer.rules.path.clone(), base: "/".into() };
+        let contents = Contents::Folder { on_disk: layer.path.clone(), in_image: layer.rules.path.clone(), parents: Parents::OnDisk };
         let diff_id = self.write(&contents, layer.rules.owner)?;
         output.line(&format!("{} cache layer '{id}'", if self.committed(&diff_id).is_file() { "Reusing" } else { "Adding" }));
         output.detail(&format!("Layer '{id}' SHA: {diff_id}"));
@@ -201,7 +201,7 @@ impl Cache for VolumeCache {
             }
         }
         if let Some(sbom) = &new.sbom {
-            let contents = Contents::Folder { on_disk: sbom.clone(), in_image: new.sbom_in_image.clone(), base: "/".into() };
+            let contents = Contents::Folder { on_disk: sbom.clone(), in_image: new.sbom_in_image.clone(), parents: Parents::OnDisk };
             metadata.sbom.sha = self.write(&contents, new.owner)?;
         }
         fs::write(self.folder.join(STAGING).join(METADATA), to_json(&metadata)).context(|| "cannot write the cache's metadata")?;

@@ -4,6 +4,7 @@
 pub mod analyzed;
 pub mod build_metadata;
 pub mod layers_metadata;
+pub mod metadata_toml;
 pub mod project_metadata;
 pub mod report;
 pub mod run;

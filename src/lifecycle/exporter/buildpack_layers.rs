@@ -109,7 +109,7 @@ pub fn job<'a>(request: &Export, found: &Found, layer: &FoundLayer, previous: &P
     Ok(Job {
         id: layer.id.clone(),
         created_by,
-        contents: Contents::Folder { on_disk: path, in_image, base: request.folders.layers_in_image.clone() },
+        contents: Contents::Folder { on_disk: path, in_image, parents: request.folders.parents(&request.folders.layers_in_image) },
         known,
     })
 }

@@ -66,7 +66,7 @@ pub fn set_labels(image: &mut Image, request: &Export, metadata: &LayersMetadata
         labels.push((EXEC_ENV_LABEL.to_string(), request.exec_env.to_string()));
     }
     for (key, value) in labels {
-        output.detail(&format!("Adding label '{key}'"));
+        output.step(&format!("Adding label '{key}'"));
         image.set_label(key, value);
     }
 }

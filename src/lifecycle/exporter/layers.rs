@@ -33,7 +33,7 @@ pub fn jobs<'a>(request: &'a Export, found: &[Found], previous: &Previous, store
         contents: Contents::Folder {
             on_disk: request.folders.layers.join(name),
             in_image: format!("{}/{name}", request.folders.layers_in_image),
-            base: request.folders.layers_in_image.clone(),
+            parents: request.folders.parents(&request.folders.layers_in_image),
         },
         known,
     };
@@ -78,7 +78,12 @@ fn app_jobs<'a>(request: &'a Export, before: &LayersMetadata, known: &dyn Fn(&st
     let jobs = files.into_iter().enumerate().map(|(index, files)| Job {
         id: format!("slice-{}", index + 1),
         created_by: if patterns.is_empty() { "Application Layer".into() } else { format!("Application Slice: {}", index + 1) },
-        contents: Contents::Slice { on_disk: &folders.app, in_image: &folders.app_in_image, files },
+        contents: Contents::Slice {
+            on_disk: &folders.app,
+            in_image: &folders.app_in_image,
+            files,
+            parents: folders.parents(&folders.app_in_image),
+        },
         known: earlier.get(index).map_or(Known::Nothing, |layer| known(&layer.sha)),
     });
     Ok(jobs.collect())

@@ -24,7 +24,7 @@ use super::documents::build_metadata::LauncherMetadata;
 use super::documents::layers_metadata::LayersMetadata;
 use super::documents::project_metadata::ProjectMetadata;
 use super::documents::run::RunImageNames;
-use super::layer::Owner;
+use super::layer::{Owner, Parents};
 use super::restorer::Restored;
 use crate::buildpack::{BomEntry, BuildMetadata, GroupElement};
 use crate::error::{Advice, Result};
@@ -45,6 +45,8 @@ pub struct Folders {
     pub app: PathBuf,
     /// The app inside the image, as `/workspace`.
     pub app_in_image: String,
+    /// Whether both are at their places in the image on this machine too.
+    pub place: Place,
 }
 
 /// What an image is made of.
@@ -81,6 +83,25 @@ pub struct Export<'a> {
     pub exec_env: &'a str,
     /// Seconds since 1970 that the image carries as its time (`SOURCE_DATE_EPOCH`).
     pub created: Option<i64>,
+}
+
+/// Where on this machine the folders of a build are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Where they are in the image, as in a builder's container.
+    AsInImage,
+    /// Anywhere.
+    Elsewhere,
+}
+
+impl Folders {
+    /// What the folders above a layer's are like; `base` is the first that the build owns.
+    fn parents(&self, base: &str) -> Parents {
+        match self.place {
+            Place::AsInImage => Parents::OnDisk,
+            Place::Elsewhere => Parents::Normal(base.into()),
+        }
+    }
 }
 
 /// The run image and its names.
@@ -152,7 +173,7 @@ pub fn export(request: &Export, store: &Store, output: &Output) -> Result<Export
 
 fn export_layers(request: &Export, store: &Store, output: &Output) -> Result<Exported> {
     if request.platform_api >= Api::new(0, 11) {
-        sbom::add_launcher(request)?;
+        sbom::add_own(request)?;
     }
     let previous = previous(request);
     let found = buildpack_layers::read(request)?;
@@ -160,8 +181,9 @@ fn export_layers(request: &Export, store: &Store, output: &Output) -> Result<Exp
     let made = make(&jobs, request.owner, store, output)?;
     report(&jobs, &made, output);
     let metadata = label::metadata(request, &found, &jobs, &made)?;
-    let mut image = configured(request, made.iter().map(|made| made.layer.clone()).collect(), output)?;
-    label::set_labels(&mut image, request, &metadata, output);
+    let mut base = request.run_image.extended.unwrap_or(request.run_image.image).clone();
+    label::set_labels(&mut base, request, &metadata, output);
+    let image = configured(request, &base, made.iter().map(|made| made.layer.clone()).collect(), output)?;
     Ok(Exported { image, cache: to_cache(request, &found, &jobs, &made), metadata, layers: exported_layers(&jobs, &made) })
 }
 
@@ -172,15 +194,20 @@ fn previous<'a>(request: &Export<'a>) -> Previous<'a> {
 }
 
 fn report(jobs: &[Job], made: &[Made], output: &Output) {
-    for (job, made) in jobs.iter().zip(made) {
-        for file in &made.left_out {
+    for (index, (job, made_one)) in jobs.iter().zip(made).enumerate() {
+        for file in &made_one.left_out {
             output.warn(&format!("`{file}` is a pipe or a device and is left out of the image"));
         }
+        output.detail(&format!("Layer '{}' SHA: {}", job.id, made_one.layer.diff_id));
         if !layers::is_app(job) {
-            output.line(&format!("{} layer '{}'", if made.reused { "Reusing" } else { "Adding" }, job.id));
+            output.line(&format!("{} layer '{}'", if made_one.reused { "Reusing" } else { "Adding" }, job.id));
+        } else if !jobs.get(index + 1).is_some_and(layers::is_app) {
+            report_app(jobs, made, output);
         }
-        output.detail(&format!("Layer '{}' SHA: {}", job.id, made.layer.diff_id));
     }
+}
+
+fn report_app(jobs: &[Job], made: &[Made], output: &Output) {
     let app = || jobs.iter().zip(made).filter(|(job, _)| layers::is_app(job));
     let (all, reused) = (app().count(), app().filter(|(_, made)| made.reused).count());
     if reused > 0 {
@@ -191,7 +218,7 @@ fn report(jobs: &[Job], made: &[Made], output: &Output) {
     }
 }
 
-fn configured(request: &Export, layers: Vec<crate::image::Layer>, output: &Output) -> Result<Image> {
+fn configured(request: &Export, base: &Image, layers: Vec<crate::image::Layer>, output: &Output) -> Result<Image> {
     let configuration = Configure {
         layers_in_image: &request.folders.layers_in_image,
         app_in_image: &request.folders.app_in_image,
@@ -201,7 +228,6 @@ fn configured(request: &Export, layers: Vec<crate::image::Layer>, output: &Outpu
         created: request.created,
         platform_api: request.platform_api,
     };
-    let base = request.run_image.extended.unwrap_or(request.run_image.image);
     configure(base, layers, &configuration, output)
 }
 

@@ -1,4 +1,4 @@
-//! The launcher's own SBOM files, beside those of the buildpacks (SBOM-09).
+//! The lifecycle's own SBOM files, beside those of the buildpacks (SBOM-09).
 
 use super::Export;
 use crate::error::{Context, Result};
@@ -11,26 +11,24 @@ pub const LAUNCH: &str = "sbom/launch";
 /// An SBOM file of a component of the lifecycle.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SbomFile {
-    /// How its name ends: `cdx.json`, `spdx.json` or `syft.json`.
-    pub extension: String,
+    /// Its path below `<layers>/sbom`.
+    pub path: String,
     /// What it says.
     pub content: Vec<u8>,
 }
 
-/// Puts the launcher's SBOM files where the SBOM layer takes them from.
-pub fn add_launcher(request: &Export) -> Result<()> {
-    if request.launcher.sboms.is_empty() {
-        return Ok(());
-    }
-    let folder = request.folders.layers.join(LAUNCH).join("buildpacksio_lifecycle/launcher");
-    let describe = || format!("cannot write the launcher's SBOM files to `{}`", folder.display());
-    fs::create_dir_all(&folder).context(describe)?;
-    for folder in folder.ancestors().take(3) {
-        // Modes are part of the layer; they must not depend on the umask.
-        fs::set_permissions(folder, Permissions::from_mode(0o755)).context(describe)?;
-    }
+/// Puts the SBOM files where the SBOM layer and the platform take them from.
+pub fn add_own(request: &Export) -> Result<()> {
+    let sbom = request.folders.layers.join("sbom");
     for file in request.launcher.sboms {
-        let path = folder.join(format!("sbom.{}", file.extension));
+        let path = sbom.join(&file.path);
+        let describe = || format!("cannot write `{}`", path.display());
+        let folders: Vec<_> = path.ancestors().skip(1).take_while(|folder| *folder != sbom && !folder.is_dir()).collect();
+        fs::create_dir_all(path.parent().unwrap_or(&sbom)).context(describe)?;
+        for folder in folders {
+            // Modes are part of the layer; they must not depend on the umask.
+            fs::set_permissions(folder, Permissions::from_mode(0o755)).context(describe)?;
+        }
         fs::write(&path, &file.content).context(describe)?;
         fs::set_permissions(&path, Permissions::from_mode(0o644)).context(describe)?;
     }

@@ -86,7 +86,11 @@ impl Images {
         }
         let mut tags = Vec::new();
         let mut refused = Vec::new();
-        output.line(&format!("*** Images ({}):", documents.descriptor.digest.short()));
+        let identifier = match (self, names.first()) {
+            (Self::Layouts(layouts), Some(name)) => format!("{}@{}", layouts.path(&name.full())?.display(), documents.descriptor.digest),
+            (_, None) => documents.descriptor.digest.to_string(),
+        };
+        output.line(&format!("*** Images ({identifier}):"));
         for name in names {
             let saved = match self {
                 Self::Layouts(layouts) => layouts.save(image, name, sources, store),

@@ -32,8 +32,8 @@ pub enum Contents<'a> {
         on_disk: PathBuf,
         /// Its absolute path inside the image.
         in_image: String,
-        /// The folder of the build that it is in, inside the image: this and what is below belongs to the build, what is above to root.
-        base: String,
+        /// What the folders above it are like.
+        parents: Parents,
     },
     /// Some files of the app.
     Slice {
@@ -43,11 +43,22 @@ pub enum Contents<'a> {
         in_image: &'a str,
         /// Paths below the app, empty for the app itself; none means all.
         files: Option<BTreeSet<Vec<u8>>>,
+        /// What the folders above the app are like.
+        parents: Parents,
     },
     /// The launcher's program.
     Launcher(&'a [u8]),
     /// A link to the launcher for each type of process.
     ProcessTypes(Vec<String>),
+}
+
+/// What the folders above a layer's folder are like in the layer (TAR-03).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Parents {
+    /// The same on every host: mode 755, from this path on owned by the build, above by root.
+    Normal(String),
+    /// As they are on this machine, where the folder is at its place in the image.
+    OnDisk,
 }
 
 /// Where the launcher is inside an image.
@@ -59,8 +70,8 @@ pub const PROCESS_FOLDER: &str = "/cnb/process";
 pub fn write(contents: &Contents, owner: Owner, out: &mut dyn Write) -> Result<Vec<String>> {
     let mut layer = LayerTar { tar: TarWriter::new(out), owner, left_out: Vec::new() };
     match contents {
-        Contents::Folder { on_disk, in_image, base } => layer.folder(on_disk, in_image, base)?,
-        Contents::Slice { on_disk, in_image, files } => layer.slice(on_disk, in_image, files.as_ref())?,
+        Contents::Folder { on_disk, in_image, parents } => layer.folder(on_disk, in_image, parents)?,
+        Contents::Slice { on_disk, in_image, files, parents } => layer.slice(on_disk, in_image, files.as_ref(), parents)?,
         Contents::Launcher(program) => layer.launcher(program)?,
         Contents::ProcessTypes(types) => layer.process_types(types)?,
     }
@@ -77,16 +88,16 @@ struct LayerTar<'a> {
 const ROOT: Owner = Owner { uid: 0, gid: 0 };
 
 impl LayerTar<'_> {
-    fn folder(&mut self, on_disk: &Path, in_image: &str, base: &str) -> Result<()> {
-        self.parents(in_image, Some(base))?;
+    fn folder(&mut self, on_disk: &Path, in_image: &str, parents: &Parents) -> Result<()> {
+        self.parents(in_image, parents)?;
         walk(on_disk, Order::Folders, &mut |node| self.node(node, in_image))
     }
 
-    fn slice(&mut self, on_disk: &Path, in_image: &str, files: Option<&BTreeSet<Vec<u8>>>) -> Result<()> {
+    fn slice(&mut self, on_disk: &Path, in_image: &str, files: Option<&BTreeSet<Vec<u8>>>, parents: &Parents) -> Result<()> {
         if files.is_some_and(BTreeSet::is_empty) {
             return Ok(());
         }
-        self.parents(in_image, None)?;
+        self.parents(in_image, parents)?;
         walk(on_disk, Order::Paths, &mut |node| match files {
             Some(files) if !files.contains(node.path) => Ok(()),
             Some(_) | None => self.node(node, in_image),
@@ -94,13 +105,14 @@ impl LayerTar<'_> {
     }
 
     fn launcher(&mut self, program: &[u8]) -> Result<()> {
-        self.parents(LAUNCHER_PATH, None)?;
+        self.parents(LAUNCHER_PATH, &Parents::Normal(LAUNCHER_PATH.into()))?;
         let entry = Entry::file(LAUNCHER_PATH, program.len() as u64, 0o755, 0, 0, Entry::NORMAL_TIME);
         self.tar.append(&entry, program).context(|| "cannot pack the launcher")
     }
 
     fn process_types(&mut self, types: &[String]) -> Result<()> {
-        self.parents(&format!("{PROCESS_FOLDER}/"), None)?;
+        let folder = format!("{PROCESS_FOLDER}/");
+        self.parents(&folder, &Parents::Normal(folder.clone()))?;
         for name in types {
             let link = Entry::symlink(format!("{PROCESS_FOLDER}/{name}"), LAUNCHER_PATH, 0, 0, Entry::NORMAL_TIME);
             // The reference's mode for links that come from no disk.
@@ -109,12 +121,18 @@ impl LayerTar<'_> {
         Ok(())
     }
 
-    /// The folders above a path, without the root. They are the same on every host: mode 755, from `base` on owned by the build, above by
-    /// root.
-    fn parents(&mut self, path: &str, base: Option<&str>) -> Result<()> {
+    /// The folders above a path, without the root.
+    fn parents(&mut self, path: &str, parents: &Parents) -> Result<()> {
         for (at, _) in path.match_indices('/').skip(1) {
-            let owner = if base.is_some_and(|base| at >= base.len()) { self.owner } else { ROOT };
-            let entry = Entry::directory(&path[..at], 0o755, owner.uid.into(), owner.gid.into(), Entry::NORMAL_TIME);
+            let (mode, owner) = match parents {
+                Parents::Normal(base) if at >= base.len() => (0o755, self.owner),
+                Parents::Normal(_) => (0o755, ROOT),
+                Parents::OnDisk => {
+                    let status = rustix::fs::stat(&path[..at]).context(|| format!("cannot read `{}`", &path[..at]))?;
+                    (status.st_mode & 0o7777, Owner { uid: status.st_uid, gid: status.st_gid })
+                }
+            };
+            let entry = Entry::directory(&path[..at], mode, owner.uid.into(), owner.gid.into(), Entry::NORMAL_TIME);
             self.tar.append(&entry, std::io::empty()).context(|| format!("cannot pack `{}`", &path[..at]))?;
         }
         Ok(())
@@ -203,7 +221,7 @@ mod tests {
         let _socket = std::os::unix::net::UnixListener::bind(venv.join("socket")).expect("a socket");
         rustix::fs::mknodat(rustix::fs::CWD, venv.join("pipe"), FileType::Fifo, 0o600.into(), 0).expect("a pipe");
         let in_image = "/opt/layers/acme_python/venv".to_string();
-        let contents = Contents::Folder { on_disk: venv.clone(), in_image, base: "/opt/layers".into() };
+        let contents = Contents::Folder { on_disk: venv.clone(), in_image, parents: Parents::Normal("/opt/layers".into()) };
         let (lines, left_out) = listing(&contents);
         insta::assert_snapshot!(lines.join("\n"), @r"
         5 755 0/0 /opt
@@ -242,7 +260,8 @@ mod tests {
     #[test]
     fn a_slice_without_files_is_an_empty_tar() {
         let root = tempfile::tempdir().expect("a folder");
-        let contents = Contents::Slice { on_disk: root.path(), in_image: "/workspace", files: Some(BTreeSet::new()) };
+        let contents =
+            Contents::Slice { on_disk: root.path(), in_image: "/workspace", files: Some(BTreeSet::new()), parents: Parents::OnDisk };
         let mut tar = Vec::new();
         write(&contents, OWNER, &mut tar).expect("a tar");
         assert_eq!(tar, [0; 1024]);

@@ -63,6 +63,7 @@ pub(super) fn target(inputs: &Inputs, phase: &Phase) -> Result<Target> {
     };
     let mut target = analyzed.run_image.and_then(|image| image.target).unwrap_or_default().for_buildpacks();
     if target.distros.is_empty() {
+        phase.log(Level::Info, "target distro name/version labels not found, reading /etc/os-release file");
         target.add_distro(of_this_image());
     }
     if target.os.is_empty() {

@@ -1,6 +1,7 @@
 //! The exporter as a program.
 
 use super::privileges::become_user;
+use super::sboms::sboms;
 use super::{BAD_ARGUMENT, Inputs, Phase, caches, images, read, run_image, write};
 use crate::buildpack::{Api, BomBuildpack, BomEntry, BuildMetadata, GroupDocument, bom, escape_id};
 use crate::error::{Advice, Context, Error, Result};
@@ -9,7 +10,7 @@ use crate::lifecycle::documents::analyzed::Analyzed;
 use crate::lifecycle::documents::build_metadata::LauncherMetadata;
 use crate::lifecycle::documents::project_metadata::ProjectMetadata;
 use crate::lifecycle::documents::report::{BuildReport, Report};
-use crate::lifecycle::exporter::{self, Blobs, Export, Exported, Folders, Launcher, RunImage, SbomFile};
+use crate::lifecycle::exporter::{self, Blobs, Export, Exported, Folders, Launcher, Place, RunImage};
 use crate::lifecycle::images::{Found, Images};
 use crate::lifecycle::restorer::Restored;
 use crate::store::Store;
@@ -103,7 +104,13 @@ fn export_image(
     let program =
         fs::read(inputs.path("launcher")).context(|| format!("cannot read the launcher `{}`", inputs.path("launcher").display()))?;
     let in_image = |name: &str| inputs.path(name).display().to_string();
-    let folders = Folders { layers_in_image: in_image("layers"), layers, app_in_image: in_image("app"), app: inputs.path("app") };
+    let folders = Folders {
+        layers_in_image: in_image("layers"),
+        layers,
+        app_in_image: in_image("app"),
+        app: inputs.path("app"),
+        place: Place::AsInImage,
+    };
     let process_type = inputs.text("process-type");
     let request = Export {
         folders: &folders,
@@ -120,7 +127,7 @@ fn export_image(
         launcher: Launcher {
             program: &program,
             metadata: LauncherMetadata { version: env!("CARGO_PKG_VERSION").into(), ..LauncherMetadata::default() },
-            sboms: &launcher_sboms(inputs)?,
+            sboms: &sboms(inputs, phase)?,
         },
         project: &project(inputs)?,
         process_type: process_type.as_deref(),
@@ -149,21 +156,6 @@ fn project(inputs: &Inputs) -> Result<ProjectMetadata> {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(ProjectMetadata::default()),
         Err(error) => Err(error).context(|| format!("failed to read `{}`", path.display())),
     }
-}
-
-/// The SBOM files of the launcher, which are beside it as `launcher.sbom.EXTENSION` (SBOM-09).
-fn launcher_sboms(inputs: &Inputs) -> Result<Vec<SbomFile>> {
-    let folder = inputs.path("launcher-sbom");
-    let mut files = Vec::new();
-    for extension in crate::lifecycle::restorer::SBOM_EXTENSIONS {
-        let path = folder.join(format!("launcher.sbom.{extension}"));
-        match fs::read(&path) {
-            Ok(content) => files.push(SbomFile { extension: extension.into(), content }),
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => return Err(error).context(|| format!("cannot read `{}`", path.display())),
-        }
-    }
-    Ok(files)
 }
 
 /// EXP-35.

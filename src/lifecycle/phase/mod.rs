@@ -14,6 +14,7 @@ mod privileges;
 mod rebaser;
 mod restorer;
 mod run_image;
+mod sboms;
 
 use super::log::Level;
 use crate::error::{Advice, Context, Error, Result};

@@ -37,7 +37,11 @@ impl Place {
         fs::create_dir_all(&path).unwrap();
         fs::write(path.join("file"), "cached").unwrap();
         let of_image = metadata.launch.then(|| {
-            let contents = Contents::Folder { on_disk: path.clone(), in_image: IN_IMAGE.into(), base: "/layers".into() };
+            let contents = Contents::Folder {
+                on_disk: path.clone(),
+                in_image: IN_IMAGE.into(),
+                parents: crate::lifecycle::layer::Parents::Normal("/layers".into()),
+            };
             let packed = self.store.put_layer(History::default(), |writer| layer::write(&contents, OWNER, writer).map(drop));
             packed.unwrap().blob
         });

@@ -3,7 +3,7 @@
 use super::Request;
 use crate::error::{Context, Result};
 use crate::lifecycle::documents::analyzed::Analyzed;
-use crate::lifecycle::exporter::Folders;
+use crate::lifecycle::exporter::{Folders, Place};
 use crate::lifecycle::layer::Owner;
 use crate::output::Output;
 use crate::platform::app::{Copy, copy};
@@ -31,6 +31,7 @@ impl Workplace {
             layers_in_image: "/layers".into(),
             app: path("workspace"),
             app_in_image: "/workspace".into(),
+            place: Place::Elsewhere,
         };
         let config = &builder.build.stored.image.config;
         let number = |name: &str| config.variable(name).and_then(|value| value.parse().ok()).unwrap_or(1000);

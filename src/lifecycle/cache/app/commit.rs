@@ -81,7 +81,11 @@ impl AppCache {
     fn pack(&self, layer: &CachedLayer) -> Result<(Option<Blob>, String)> {
         let file = tempfile::NamedTempFile::new_in(self.folder.join(super::STAGING))?;
         let mut tar = Hashing { out: BufWriter::with_capacity(1 << 18, file), hash: Sha256::new(), size: 0 };
-        let contents = layer::Contents::Folder { on_disk: layer.path.clone(), in_image: layer.rules.path.clone(), base: "/".into() };
+        let contents = layer::Contents::Folder {
+            on_disk: layer.path.clone(),
+            in_image: layer.rules.path.clone(),
+            parents: layer::Parents::Normal("/".into()),
+        };
         layer::write(&contents, layer.rules.owner, &mut tar)?;
         let digest = Digest::from_sha256(tar.hash.finalize().into());
         let file = tar.out.into_inner().map_err(std::io::IntoInnerError::into_error)?;

@@ -36,7 +36,11 @@ impl Place {
 
     /// The layer of the folder at `path` as it is in an image.
     fn packed(&self, path: &Path) -> Layer {
-        let contents = layer::Contents::Folder { on_disk: path.to_path_buf(), in_image: IN_IMAGE.into(), base: "/layers".into() };
+        let contents = layer::Contents::Folder {
+            on_disk: path.to_path_buf(),
+            in_image: IN_IMAGE.into(),
+            parents: layer::Parents::Normal("/layers".into()),
+        };
         let write = |writer: &mut LayerWriter<BlobWriter>| layer::write(&contents, OWNER, writer).map(drop);
         self.store.put_layer(History::default(), write).unwrap()
     }

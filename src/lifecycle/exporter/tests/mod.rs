@@ -38,6 +38,7 @@ impl Project {
             layers_in_image: "/layers".into(),
             app: root.path().join("app"),
             app_in_image: "/workspace".into(),
+            place: Place::Elsewhere,
         };
         fs::create_dir_all(&folders.layers).unwrap();
         fs::create_dir_all(&folders.app).unwrap();

@@ -1,0 +1,161 @@
+//! What a set of programs did with a case, without what may differ between two programs or two runs.
+
+use super::case::{Case, FOLDER, RunImage};
+use super::image;
+use super::observe::{changes, snapshot};
+use super::programs::{Programs, names, prepare};
+use serde_json::{Map, Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+use std::process::Output;
+
+/// Runs all steps of a case in its folder, which is made anew, and tells what came out of each.
+pub fn record(case: &Case, programs: &Programs, folder: &Path) -> Value {
+    if folder.exists() {
+        fs::remove_dir_all(folder).unwrap();
+    }
+    case.lay_out(folder);
+    let layouts = folder.join("layout");
+    let standard = RunImage { name: "run".into(), labels: BTreeMap::new(), env: Vec::new(), arch: "amd64".into() };
+    for run_image in std::iter::once(&standard).chain(&case.run_image) {
+        image::make(&layouts, run_image);
+    }
+    let mut told = Told::default();
+    let mut known = BTreeMap::new();
+    let mut seen = BTreeSet::new();
+    for found in image::all(&layouts, &mut seen) {
+        known.insert(found.name, found.manifest);
+    }
+    let mut steps = Vec::new();
+    for step in &case.step {
+        prepare(step, folder);
+        let mut before = snapshot(folder);
+        for name in names(step) {
+            let output = programs.start(case, step, name, folder);
+            let after = snapshot(folder);
+            let mut images = Map::new();
+            for found in image::all(&layouts, &mut seen) {
+                if known.insert(found.name.clone(), found.manifest.clone()).as_ref() != Some(&found.manifest) {
+                    told.learn(&found);
+                    images.insert(found.name, found.record);
+                }
+            }
+            steps.push(told.without(one(name, &output, changes(&before, &after), images), folder));
+            before = after;
+            if !output.status.success() {
+                break;
+            }
+        }
+    }
+    json!(steps)
+}
+
+fn one(name: &str, output: &Output, wrote: Value, images: Map<String, Value>) -> Value {
+    let (mut stdout, mut stderr) = (lines(&output.stdout), lines(&output.stderr));
+    if name == "launcher" {
+        // LCH: standard output is the app's; the reference's launcher complains there, ours on standard error (EXIT-13).
+        let complains = |line: &String| line.starts_with("ERROR: ") || line.starts_with("Warning: ");
+        let (complaints, rest) = stderr.into_iter().partition(complains);
+        (stdout, stderr) = ([complaints, stdout].concat(), rest);
+    }
+    let mut step = json!({ "run": name, "exit": output.status.code(), "stdout": stdout, "wrote": wrote });
+    if !stderr.is_empty() {
+        step["stderr"] = json!(stderr);
+    }
+    if !images.is_empty() {
+        step["images"] = Value::Object(images);
+    }
+    step
+}
+
+/// The lines of an output, without colours.
+fn lines(output: &[u8]) -> Vec<String> {
+    let text = String::from_utf8_lossy(output);
+    // Where the layout is, which the line `Saving` says again.
+    let of_interest = |line: &String| !line.starts_with("Using app image: ");
+    text.lines().map(|line| anstream::adapter::strip_str(line).to_string()).filter(of_interest).collect()
+}
+
+/// What is another one in each program or run, and what stands for it in records.
+#[derive(Default)]
+struct Told {
+    names: Vec<(String, String)>,
+}
+
+impl Told {
+    /// An image with our launcher has other digests than one with the reference's, because the launcher is another program.
+    fn learn(&mut self, found: &image::Found) {
+        if found.launcher.is_empty() {
+            return;
+        }
+        let count = self.names.len();
+        for (digest, what) in [(&found.manifest, "manifest"), (&found.config, "config"), (&found.launcher, "launcher")] {
+            if !self.names.iter().any(|(known, _)| known == digest) {
+                let name = if what == "launcher" { format!("<{what}>") } else { format!("<{what} {count}>") };
+                self.names.push((digest.clone(), name));
+            }
+        }
+    }
+
+    fn without(&self, value: Value, folder: &Path) -> Value {
+        match value {
+            Value::String(text) => {
+                let text = image_names(text.replace(folder.to_str().unwrap(), FOLDER));
+                json!(self.names.iter().fold(text, |text, (from, to)| text.replace(from, to)))
+            }
+            Value::Array(all) => all.into_iter().map(|value| self.without(value, folder)).collect(),
+            Value::Object(all) => Value::Object(all.into_iter().map(|(key, value)| self.entry(key, value, folder)).collect()),
+            Value::Null | Value::Bool(_) | Value::Number(_) => value,
+        }
+    }
+
+    fn entry(&self, key: String, value: Value, folder: &Path) -> (String, Value) {
+        let value = match key.as_str() {
+            // Each program has its own version and source.
+            "launcher" if value["version"].is_string() => json!("<version>"),
+            // For an image in a layout, the reference names a digest of documents that it wrote anew in memory and that are nowhere.
+            "runImage" => {
+                let mut value = self.without(value, folder);
+                if let Some((path, _)) = value["reference"].as_str().and_then(|reference| reference.split_once('@')) {
+                    value["reference"] = json!(format!("{path}@<digest>"));
+                }
+                value
+            }
+            // IMG-28: the reference names Docker's type for the same thing in OCI manifests.
+            "mediaType" if value == "application/vnd.docker.image.rootfs.diff.tar.gzip" => {
+                json!("application/vnd.oci.image.layer.v1.tar+gzip")
+            }
+            // The sizes of layers depend on the encoder.
+            "manifest-size" => json!("<size>"),
+            _ => self.without(value, folder),
+        };
+        let key = self.without(json!(key), folder).as_str().unwrap_or_default().to_string();
+        (key, value)
+    }
+}
+
+/// An image in a layout is a path for the reference where we say its name, which is what people and `run.toml` call it. Neither stands in
+/// an identifier, which goes on with its digest.
+fn image_names(text: String) -> String {
+    let mut rest = text.as_str();
+    let mut named = String::new();
+    for mark in ["{case}/layout/index.docker.io/library/", "index.docker.io/library/"] {
+        while let Some(at) = rest.find(mark) {
+            let name = &rest[at + mark.len()..];
+            let end = name.find(|letter: char| !(letter.is_ascii_alphanumeric() || "-_./:".contains(letter))).unwrap_or(name.len());
+            let end = name[..end].trim_end_matches('.').len();
+            let (name, after) = name.split_at(end);
+            named.push_str(&rest[..at]);
+            match name.strip_suffix("/latest").or(name.strip_suffix(":latest")) {
+                Some(name) if !after.starts_with('@') => named.push_str(name),
+                Some(_) | None => named.push_str(&rest[at..at + mark.len() + end]),
+            }
+            rest = after;
+        }
+        if !named.is_empty() {
+            break;
+        }
+    }
+    named + rest
+}
