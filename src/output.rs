@@ -135,8 +135,8 @@ impl Output {
         for cause in error.causes() {
             match self.0.settings.convention {
                 Convention::Command => text.push_str(&format!("\n  caused by: {cause}")),
-                // Platforms show one line.
-                Convention::Phase => text.push_str(&format!(": {cause}")),
+                // Platforms show one line, whatever a parser draws.
+                Convention::Phase => text.push_str(&format!(": {}", cause.to_string().split_whitespace().collect::<Vec<_>>().join(" "))),
             }
         }
         if let Some(hint) = error.nearest_hint() {
@@ -204,7 +204,8 @@ impl Output {
                 Convention::Command => Box::new(anstream::stderr()),
                 Convention::Phase => Box::new(anstream::stdout()),
             };
-            for line in text.lines() {
+            // An empty line of a buildpack's stays one.
+            for line in if text.is_empty() { "\n" } else { text }.lines() {
                 let stamp = if self.0.settings.timestamps { format!("{} ", timestamp(SystemTime::now())) } else { String::new() };
                 // A closed stream must not end the build.
                 drop(writeln!(stream, "{stamp}{line}"));

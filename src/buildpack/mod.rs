@@ -12,6 +12,7 @@ mod order;
 mod plan;
 mod run;
 mod sbom;
+mod system;
 mod target;
 
 pub use bom::{BomBuildpack, BomEntry, bom};
@@ -28,4 +29,5 @@ pub use order::{Group, GroupDocument, Order, OrderEntry};
 pub use plan::{BuildPlan, BuildpackPlan, Plan, PlanEntry, Provider, Require};
 pub use run::Line;
 pub use sbom::copy_sboms;
+pub use system::System;
 pub use target::{Distro, Target};

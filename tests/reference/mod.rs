@@ -8,6 +8,7 @@ mod case;
 mod cases;
 mod compare;
 mod image;
+mod lines;
 mod observe;
 mod programs;
 mod record;

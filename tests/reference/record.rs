@@ -2,6 +2,7 @@
 
 use super::case::{Case, FOLDER, RunImage};
 use super::image;
+use super::lines::{image_names, lines};
 use super::observe::{changes, snapshot};
 use super::programs::{Programs, names, prepare};
 use serde_json::{Map, Value, json};
@@ -69,14 +70,6 @@ fn one(name: &str, output: &Output, wrote: Value, images: Map<String, Value>) ->
     step
 }
 
-/// The lines of an output, without colours.
-fn lines(output: &[u8]) -> Vec<String> {
-    let text = String::from_utf8_lossy(output);
-    // Where the layout is, which the line `Saving` says again.
-    let of_interest = |line: &String| !line.starts_with("Using app image: ");
-    text.lines().map(|line| anstream::adapter::strip_str(line).to_string()).filter(of_interest).collect()
-}
-
 /// What is another one in each program or run, and what stands for it in records.
 #[derive(Default)]
 struct Told {
@@ -106,7 +99,12 @@ impl Told {
             }
             Value::Array(all) => all.into_iter().map(|value| self.without(value, folder)).collect(),
             Value::Object(all) => Value::Object(all.into_iter().map(|(key, value)| self.entry(key, value, folder)).collect()),
-            Value::Null | Value::Bool(_) | Value::Number(_) => value,
+            // RES-24: whole numbers of metadata come back from the reference's labels with a fraction.
+            Value::Number(number) => match number.as_f64() {
+                Some(fraction) if fraction.fract() == 0.0 => json!(fraction as i64),
+                Some(_) | None => json!(number),
+            },
+            Value::Null | Value::Bool(_) => value,
         }
     }
 
@@ -115,7 +113,7 @@ impl Told {
             // Each program has its own version and source.
             "launcher" if value["version"].is_string() => json!("<version>"),
             // For an image in a layout, the reference names a digest of documents that it wrote anew in memory and that are nowhere.
-            "runImage" => {
+            "runImage" | "run-image" if value["topLayer"].is_string() || value["top-layer"].is_string() => {
                 let mut value = self.without(value, folder);
                 if let Some((path, _)) = value["reference"].as_str().and_then(|reference| reference.split_once('@')) {
                     value["reference"] = json!(format!("{path}@<digest>"));
@@ -126,6 +124,14 @@ impl Told {
             "mediaType" if value == "application/vnd.docker.image.rootfs.diff.tar.gzip" => {
                 json!("application/vnd.oci.image.layer.v1.tar+gzip")
             }
+            // DET-42: in no order in the reference, which changes from run to run.
+            "entries" => {
+                let mut value = self.without(value, folder);
+                if let Some(entries) = value.as_array_mut() {
+                    entries.sort_by_key(|entry| entry["requires"][0]["name"].to_string());
+                }
+                value
+            }
             // The sizes of layers depend on the encoder.
             "manifest-size" => json!("<size>"),
             _ => self.without(value, folder),
@@ -133,29 +139,4 @@ impl Told {
         let key = self.without(json!(key), folder).as_str().unwrap_or_default().to_string();
         (key, value)
     }
-}
-
-/// An image in a layout is a path for the reference where we say its name, which is what people and `run.toml` call it. Neither stands in
-/// an identifier, which goes on with its digest.
-fn image_names(text: String) -> String {
-    let mut rest = text.as_str();
-    let mut named = String::new();
-    for mark in ["{case}/layout/index.docker.io/library/", "index.docker.io/library/"] {
-        while let Some(at) = rest.find(mark) {
-            let name = &rest[at + mark.len()..];
-            let end = name.find(|letter: char| !(letter.is_ascii_alphanumeric() || "-_./:".contains(letter))).unwrap_or(name.len());
-            let end = name[..end].trim_end_matches('.').len();
-            let (name, after) = name.split_at(end);
-            named.push_str(&rest[..at]);
-            match name.strip_suffix("/latest").or(name.strip_suffix(":latest")) {
-                Some(name) if !after.starts_with('@') => named.push_str(name),
-                Some(_) | None => named.push_str(&rest[at..at + mark.len() + end]),
-            }
-            rest = after;
-        }
-        if !named.is_empty() {
-            break;
-        }
-    }
-    named + rest
 }

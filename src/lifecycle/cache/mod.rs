@@ -54,9 +54,9 @@ pub trait Cache {
         self.buildpacks().iter().find(|layers| layers.key == buildpack).map(|layers| &layers.layers)
     }
 
-    /// Whether nothing is cached.
-    fn is_empty(&self) -> bool {
-        self.buildpacks().iter().all(|buildpack| buildpack.layers.is_empty())
+    /// Whether there is a cache, even if nothing is in it.
+    fn exists(&self) -> bool {
+        self.buildpacks().iter().any(|buildpack| !buildpack.layers.is_empty())
     }
 }
 

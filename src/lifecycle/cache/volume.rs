@@ -33,14 +33,9 @@ pub struct VolumeCache {
 #[serde(default)]
 pub struct CacheMetadata {
     /// The layer of the SBOM files.
-    #[serde(skip_serializing_if = "is_empty")]
     pub sbom: LayerSha,
     /// The layers of each buildpack.
     pub buildpacks: Vec<BuildpackLayers>,
-}
-
-fn is_empty(layer: &LayerSha) -> bool {
-    layer.sha.is_empty()
 }
 
 impl VolumeCache {
@@ -138,14 +133,18 @@ impl VolumeCache {
             fs::rename(path(BACKUP), path(COMMITTED)).context(describe)?;
             return Err(error).context(describe);
         }
-        remove_tree(&path(BACKUP)).context(describe)?;
-        fs::create_dir_all(path(STAGING)).context(describe)
+        remove_tree(&path(BACKUP)).context(describe)
     }
 }
 
 impl Cache for VolumeCache {
     fn buildpacks(&self) -> &[BuildpackLayers] {
         &self.metadata.buildpacks
+    }
+
+    fn exists(&self) -> bool {
+        // It was made when it was opened.
+        true
     }
 
     fn restore(&self, id: &str, path: &Path, owner: Option<Owner>) -> Result<RestoredLayer> {

@@ -9,9 +9,10 @@ use crate::error::{Context, Error, Result};
 use expand::{Entry, groups};
 use std::collections::HashMap;
 
-/// Exit codes of the detector (EXIT-02).
-const NOTHING_PASSED: u8 = 20;
-const SOMETHING_WENT_WRONG: u8 = 21;
+/// Exit code where no group passes (EXIT-02).
+pub const NOTHING_PASSED: u8 = 20;
+/// The same where a buildpack went wrong.
+pub const SOMETHING_WENT_WRONG: u8 = 21;
 
 /// What the detector needs.
 pub struct Input<'a> {
@@ -39,42 +40,40 @@ pub struct Detected {
 /// # Errors
 /// When none does: exit code 21 where a buildpack that was needed went wrong, else 20.
 pub fn detect(input: &Input, log: &Log) -> Result<Detected> {
-    let mut detector = Detector { input, outcomes: HashMap::new(), lines: Vec::new(), went_wrong: false, log };
+    let mut detector = Detector { input, outcomes: HashMap::new(), lines: Vec::new(), went_wrong: false };
     for group in groups(input.order, input.modules, input.detect.exec_env)? {
         if let Some(detected) = detector.try_group(&group)? {
+            detector.lines.iter().for_each(|(level, line)| log(*level, line));
             return Ok(detected);
         }
     }
     // What was only for those who look for a mistake is what everybody looks for now (DET-18).
-    detector.lines.iter().for_each(|(level, line)| {
-        if *level == Level::Debug {
-            log(Level::Info, line);
-        }
-    });
-    let said = if detector.went_wrong { "" } else { " Please check that you are running against the correct path." };
+    detector.lines.iter().for_each(|(_, line)| log(Level::Info, line));
     let code = if detector.went_wrong { SOMETHING_WENT_WRONG } else { NOTHING_PASSED };
-    Err(Error::new(format!("No buildpack groups passed detection.{said}")).code(code))
+    let nothing = Error::new("No buildpack groups passed detection.").code(code);
+    // DET-13.
+    Err(if detector.went_wrong { nothing } else { nothing.hint("Please check that you are running against the correct path.") })
 }
 
 struct Detector<'a> {
     input: &'a Input<'a>,
     outcomes: HashMap<(Kind, String), DetectOutcome>,
+    /// What there is to say; how loud, is known at the end.
     lines: Vec<(Level, String)>,
     went_wrong: bool,
-    log: &'a Log<'a>,
 }
 
 impl Detector<'_> {
     fn say(&mut self, level: Level, line: String) {
-        (self.log)(level, &line);
         self.lines.push((level, line));
     }
 
     fn try_group(&mut self, group: &[Entry]) -> Result<Option<Detected>> {
         self.ask(group)?;
+        self.say_outputs(group);
         self.say(Level::Debug, "======== Results ========".into());
         let mut passed = Vec::new();
-        let (mut failed, mut buildpacks) = (false, 0);
+        let (mut failed, mut went_wrong, mut buildpacks) = (false, false, 0);
         for entry in group {
             let name = entry.descriptor.full_name();
             let outcome = self.outcomes.get(&key(&entry.descriptor)).context(|| format!("`{name}` was not asked"))?.clone();
@@ -82,8 +81,8 @@ impl Detector<'_> {
                 (Verdict::Pass, _) => (format!("pass: {name}"), Level::Debug),
                 (Verdict::Fail, true) => (format!("skip: {name}"), Level::Debug),
                 (Verdict::Fail, false) => (format!("fail: {name}"), Level::Debug),
-                (Verdict::Error(code), true) => (format!("err:  {name} ({code})"), Level::Info),
-                (Verdict::Error(code), false) => (format!("err:  {name} ({code})"), Level::Debug),
+                (Verdict::Error(-1), _) => (format!("err:  {name}"), Level::Info),
+                (Verdict::Error(code), _) => (format!("err:  {name} ({code})"), Level::Info),
             };
             self.say(level, line);
             match outcome.verdict {
@@ -94,21 +93,22 @@ impl Detector<'_> {
                 Verdict::Fail => failed |= !entry.optional,
                 Verdict::Error(_) => {
                     failed |= !entry.optional;
-                    self.went_wrong |= !entry.optional;
+                    went_wrong = true;
                 }
             }
         }
         if failed {
+            self.went_wrong |= went_wrong;
             return Ok(None);
         }
         if buildpacks == 0 {
             self.say(Level::Debug, "fail: no viable buildpacks in group".into());
             return Ok(None);
         }
-        Ok(self.resolve(&passed))
+        Ok(self.resolve(&passed, group.len()))
     }
 
-    fn resolve(&mut self, passed: &[(&Entry, buildpack::BuildPlan)]) -> Option<Detected> {
+    fn resolve(&mut self, passed: &[(&Entry, buildpack::BuildPlan)], asked: usize) -> Option<Detected> {
         let candidates: Vec<resolve::Candidate> = passed.iter().map(|(entry, plan)| resolve::Candidate::new(entry, plan)).collect();
         let mut lines = Vec::new();
         let found = resolve::resolve(&candidates, &mut |line| lines.push(line));
@@ -119,8 +119,8 @@ impl Detector<'_> {
             kept.iter().filter(|descriptor| descriptor.kind == kind).map(|descriptor| (*descriptor).clone()).collect::<Vec<_>>()
         };
         let detected = Detected { buildpacks: of(Kind::Buildpack), extensions: of(Kind::Extension), plan };
-        if detected.buildpacks.len() < passed.iter().filter(|(entry, _)| entry.descriptor.kind == Kind::Buildpack).count() {
-            self.say(Level::Info, format!("{} of {} buildpacks participating", detected.buildpacks.len(), passed.len()));
+        if kept.len() < asked {
+            self.say(Level::Info, format!("{} of {asked} buildpacks participating", kept.len()));
         }
         let longest = kept.iter().map(|descriptor| descriptor.id.len()).max().unwrap_or(0);
         for descriptor in kept {
@@ -141,9 +141,17 @@ impl Detector<'_> {
                 .collect::<Result<_>>()
         })?;
         for (entry, outcome) in new.into_iter().zip(outcomes) {
+            self.outcomes.insert(key(&entry.descriptor), outcome);
+        }
+        Ok(())
+    }
+
+    /// Each group tells what its members said, also those that were asked for an earlier one.
+    fn say_outputs(&mut self, group: &[Entry]) {
+        for entry in group {
+            let Some(outcome) = self.outcomes.get(&key(&entry.descriptor)).cloned() else { continue };
             let name = entry.descriptor.full_name();
-            let erred = matches!(outcome.verdict, Verdict::Error(_));
-            let level = if erred && !entry.optional { Level::Info } else { Level::Debug };
+            let level = if matches!(outcome.verdict, Verdict::Error(_)) { Level::Info } else { Level::Debug };
             if !outcome.output.trim().is_empty() {
                 self.say(level, format!("======== Output: {name} ========"));
                 outcome.output.trim_end().lines().for_each(|line| self.say(level, line.to_string()));
@@ -152,9 +160,7 @@ impl Detector<'_> {
                 self.say(level, format!("======== Error: {name} ========"));
                 self.say(level, problem.clone());
             }
-            self.outcomes.insert(key(&entry.descriptor), outcome);
         }
-        Ok(())
     }
 }
 

@@ -37,7 +37,7 @@ pub(super) fn resolve(candidates: &[Candidate], say: &mut dyn FnMut(String)) -> 
         tried += 1;
         say(format!("Resolving plan... (try #{tried})"));
         let choices = candidates.iter().zip(&picks).enumerate().map(|(at, (candidate, pick))| choice(at, candidate, *pick)).collect();
-        match attempt(choices) {
+        match attempt(choices, say) {
             Ok(found) => return Some(found),
             Err(why) => say(why),
         }
@@ -72,11 +72,14 @@ fn choice(at: usize, candidate: &Candidate, pick: usize) -> Choice<'_> {
 }
 
 /// Takes optional members out until everything fits; fails where a member that is needed does not fit.
-fn attempt(mut choices: Vec<Choice>) -> Result<(Vec<usize>, Plan), String> {
+fn attempt(mut choices: Vec<Choice>, say: &mut dyn FnMut(String)) -> Result<(Vec<usize>, Plan), String> {
     loop {
         let problem = choices.iter().enumerate().find_map(|(place, choice)| problem(&choices, place, choice).map(|why| (place, why)));
         match problem {
-            Some((place, _)) if choices[place].optional => drop(choices.remove(place)),
+            Some((place, why)) if choices[place].optional => {
+                say(format!("skip: {why}"));
+                choices.remove(place);
+            }
             Some((_, why)) => return Err(format!("fail: {why}")),
             None => break,
         }
@@ -89,7 +92,7 @@ fn attempt(mut choices: Vec<Choice>) -> Result<(Vec<usize>, Plan), String> {
 
 /// A provider stands at the same place as who requires, or before it.
 fn problem(choices: &[Choice], place: usize, choice: &Choice) -> Option<String> {
-    let name = &choice.provider.id;
+    let name = format!("{}@{}", choice.provider.id, choice.provider.version);
     let unmet =
         choice.requires.iter().find(|require| !choices[..=place].iter().any(|other| other.provides.contains(&require.name.as_str())));
     let unused = choice

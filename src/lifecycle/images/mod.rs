@@ -45,6 +45,13 @@ impl Images {
         }
     }
 
+    /// How messages call an image that was found.
+    pub fn spoken<'a>(&self, found: &'a Found) -> &'a str {
+        match self {
+            Self::Layouts(_) => found.identifier.split_once('@').map_or(&found.identifier, |(path, _)| path),
+        }
+    }
+
     /// Brings a layer of an image into the store.
     ///
     /// # Errors

@@ -62,15 +62,16 @@ pub(super) fn analyze(names: &[Reference], run_image: &str, images: &Images, inp
         (run_image.image, run_image.target) = (String::new(), None);
     }
     if inputs.api >= Api::new(0, 8) && !inputs.is_on("skip-layers") && analyzed.previous_image.is_some() {
-        restore_sbom(&analyzed, previous.as_ref(), images, &inputs.path("layers")).context(|| "retrieving launch SBOM layer")?;
+        restore_sbom(&analyzed, previous.as_ref(), images, &inputs.path("layers"), output).context(|| "retrieving launch SBOM layer")?;
     }
     Ok(analyzed)
 }
 
 /// ANA-06: puts the SBOM files of the previous image below `<layers>/sbom/launch`.
-fn restore_sbom(analyzed: &Analyzed, previous: Option<&Found>, images: &Images, layers: &Path) -> Result<()> {
+fn restore_sbom(analyzed: &Analyzed, previous: Option<&Found>, images: &Images, layers: &Path, output: &Output) -> Result<()> {
     let (Some(previous), Some(sbom)) = (previous, &analyzed.metadata.sbom) else { return Ok(()) };
     let Some(layer) = previous.image.layers.iter().find(|layer| layer.diff_id.as_str() == sbom.sha) else { return Ok(()) };
+    output.line("Restoring data for SBOM from previous image");
     let scratch = tempfile::tempdir_in(layers).context(|| format!("cannot write to `{}`", layers.display()))?;
     let store = Store::open(&scratch.path().join("store"))?;
     images.fetch(previous, layer, &store)?;

@@ -1,11 +1,12 @@
 //! The detector as a program.
 
 use super::{Inputs, Phase, read, write};
-use crate::buildpack::{Descriptor, DetectInput, GroupDocument, GroupElement, Modules, Order, Target};
+use crate::buildpack::{Descriptor, DetectInput, GroupDocument, GroupElement, Modules, Order, System, Target};
 use crate::error::{Context, Error, Result};
 use crate::lifecycle::documents::analyzed::Analyzed;
 use crate::lifecycle::log::Level;
 use crate::lifecycle::{detector, generator};
+use launcher::api::Api;
 use launcher::environment::Environment;
 
 /// Finds the group, runs its extensions, and writes `group.toml` and `plan.toml` (DET-40, DET-41, DET-43).
@@ -17,8 +18,8 @@ pub(super) fn run(inputs: &Inputs, phase: &Phase) -> Result<()> {
 
 /// Detects, whoever this process is.
 pub(super) fn detect(inputs: &Inputs, phase: &Phase) -> Result<()> {
-    let order = Order::parse(&read(&inputs.path("order"), "order")?).context(|| "failed to initialize detector: reading order")?;
     let target = target(inputs, phase)?;
+    let order = order(inputs).context(|| "failed to initialize detector")?;
     let environment = Environment::for_build(phase.environment.iter().cloned());
     let (app, platform, build_config, exec_env) =
         (inputs.path("app"), inputs.path("platform"), inputs.path("build-config"), inputs.exec_env()?);
@@ -32,13 +33,38 @@ pub(super) fn detect(inputs: &Inputs, phase: &Phase) -> Result<()> {
         exec_env: &exec_env,
     };
     let input = detector::Input { modules: &modules, order: &order, detect };
-    let detected = detector::detect(&input, &|level, line| phase.log(level, line))?;
+    let detected = detector::detect(&input, &|level, line| phase.log(level, line)).map_err(|error| nothing_passed(error, phase))?;
     let group = GroupDocument { group: elements(&detected.buildpacks), extensions: elements(&detected.extensions) };
     write(&inputs.path("group"), &toml::to_string(&group).context(|| "cannot write the group")?)?;
     let plan = generator::generate(&detected.extensions, detected.plan, &input.detect, &inputs.path("generated"), &mut |line| {
         phase.log(Level::Info, line)
     })?;
     write(&inputs.path("plan"), &toml::to_string(&plan).context(|| "cannot write the plan")?)
+}
+
+/// The groups to try, with the system's buildpacks around them since Platform API 0.15 (DET-37).
+fn order(inputs: &Inputs) -> Result<Order> {
+    let order = Order::parse(&read(&inputs.path("order"), "order")?).context(|| "reading order")?;
+    let path = inputs.path("system");
+    if inputs.api < Api::new(0, 15) || !path.exists() {
+        return Ok(order);
+    }
+    let system = System::parse(&read(&path, "system")?).context(|| format!("reading system: failed to read `{}`", path.display()))?;
+    Ok(system.around(order))
+}
+
+/// DET-13: platforms look for these lines.
+fn nothing_passed(error: Error, phase: &Phase) -> Error {
+    let reason = match error.exit_code() {
+        detector::NOTHING_PASSED => "no buildpacks participating",
+        detector::SOMETHING_WENT_WRONG => "buildpack(s) failed with err",
+        _ => return error,
+    };
+    phase.output.error(&Error::new(error.to_string()));
+    if let Some(hint) = error.nearest_hint() {
+        phase.output.error(&Error::new(hint));
+    }
+    Error::new(reason).code(error.exit_code())
 }
 
 fn elements(descriptors: &[Descriptor]) -> Vec<GroupElement> {

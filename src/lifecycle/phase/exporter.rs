@@ -70,7 +70,7 @@ pub(super) fn export(made: &Made, images: &Images, cache: Option<&mut (dyn Cache
         .code(EXPORT_WENT_WRONG)?;
     let previous = made.analyzed.previous_image.as_deref().map(find).transpose()?.flatten();
     if let Some(previous) = &previous {
-        phase.output.line(&format!("Reusing layers from image '{}'", previous.identifier));
+        phase.output.line(&format!("Reusing layers from image '{}'", images.spoken(previous)));
     }
     let exported = export_image(made, &run, previous.as_ref(), cache.as_deref(), &store, inputs, phase)?;
     let sources: Vec<&Found> = std::iter::once(&run).chain(&previous).collect();

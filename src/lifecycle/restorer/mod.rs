@@ -65,7 +65,7 @@ fn restore_all(request: &Restore, store: &Store, output: &Output) -> Result<Rest
         output.line("Skipping buildpack layer analysis");
         return Ok(Restored::new());
     }
-    if request.cache.is_some_and(|cache| cache.is_empty()) {
+    if request.cache.is_some_and(|cache| !cache.exists()) {
         output.line("Layer cache not found");
     }
     let mut restored = Restored::new();

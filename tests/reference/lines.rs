@@ -1,0 +1,65 @@
+//! What a program said, as far as platforms and people read it.
+
+/// Lines that are not compared, by their beginning, and why.
+const LEFT_OUT: [(&str, &str); 3] = [
+    ("Using app image: ", "only for layouts, and the line `Saving` says it again"),
+    ("target distro name/version labels not found", "said when it is first needed, which is no particular moment"),
+    ("       hint: ", "ours, below an error"),
+];
+
+/// The lines of an output, without colours.
+pub fn lines(output: &[u8]) -> Vec<String> {
+    let text = String::from_utf8_lossy(output);
+    let plain = text.lines().map(|line| anstream::adapter::strip_str(line).to_string());
+    let mut lines: Vec<String> = Vec::new();
+    for line in plain.filter(|line| !LEFT_OUT.iter().any(|(start, _)| line.starts_with(start))) {
+        // CACHE-09: the reference says both.
+        let again = line.strip_prefix("Adding cache layer ").map(|id| format!("Reusing cache layer {id}"));
+        if !again.is_some_and(|again| lines.contains(&again)) {
+            lines.push(without_cause(line));
+        }
+    }
+    // The reference restores in the order of a map, which changes from run to run.
+    for run in lines.chunk_by_mut(|one, other| of_restoring(one) && of_restoring(other)) {
+        run.sort();
+    }
+    lines
+}
+
+fn of_restoring(line: &str) -> bool {
+    line.starts_with("Restoring metadata for ") || line.starts_with("Restoring data for \"") || line.starts_with("Removing \"")
+}
+
+/// EXIT-12: platforms look for how an error begins; what went wrong is told in our own words.
+fn without_cause(line: String) -> String {
+    let action = line.strip_prefix("ERROR: failed to ").and_then(|rest| rest.split_once(": ")).map(|(action, _)| action.len());
+    match action {
+        Some(length) => line[.."ERROR: failed to ".len() + length + 1].to_string(),
+        None => line,
+    }
+}
+
+/// An image in a layout is a path for the reference where we say its name, which is what people and `run.toml` call it. Neither stands in
+/// an identifier, which goes on with its digest.
+pub fn image_names(text: String) -> String {
+    let mut rest = text.as_str();
+    let mut named = String::new();
+    for mark in ["{case}/layout/index.docker.io/library/", "index.docker.io/library/"] {
+        while let Some(at) = rest.find(mark) {
+            let name = &rest[at + mark.len()..];
+            let end = name.find(|letter: char| !(letter.is_ascii_alphanumeric() || "-_./:".contains(letter))).unwrap_or(name.len());
+            let end = name[..end].trim_end_matches('.').len();
+            let (name, after) = name.split_at(end);
+            named.push_str(&rest[..at]);
+            match name.strip_suffix("/latest").or(name.strip_suffix(":latest")) {
+                Some(name) if !after.starts_with('@') => named.push_str(name),
+                Some(_) | None => named.push_str(&rest[at..at + mark.len() + end]),
+            }
+            rest = after;
+        }
+        if !named.is_empty() {
+            break;
+        }
+    }
+    named + rest
+}
