@@ -8,6 +8,7 @@ pub mod cache;
 pub mod detector;
 pub mod documents;
 pub mod exporter;
+pub mod extender;
 pub mod generator;
 pub mod images;
 pub mod layer;

@@ -33,7 +33,7 @@ pub(super) fn run(inputs: &Inputs, phase: &Phase) -> Result<()> {
     let analyzed = analyzer::analyze(&names, &run_image, &images, inputs, phase.output).code(ANALYZE_WENT_WRONG)?;
     write(&inputs.path("analyzed"), &analyzed.to_toml()?)?;
     phase.output.heading("DETECTING");
-    detector::detect(inputs, &hermetic)?;
+    detector::detect(inputs, &hermetic, detector::Extensions::Find)?;
     let group = GroupDocument::parse(&read(&inputs.path("group"), "group")?).context(|| "failed to read group file")?;
     if !group.extensions.is_empty() {
         // CRE-02.

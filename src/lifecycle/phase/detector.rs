@@ -1,7 +1,7 @@
 //! The detector as a program.
 
-use super::{Inputs, Phase, read, write};
-use crate::buildpack::{Descriptor, DetectInput, GroupDocument, GroupElement, Modules, Order, System, Target};
+use super::{Inputs, Phase, read, run_image, write};
+use crate::buildpack::{Descriptor, DetectInput, GroupDocument, GroupElement, Modules, Order, Plan, System, Target};
 use crate::error::{Context, Error, Result};
 use crate::lifecycle::documents::analyzed::Analyzed;
 use crate::lifecycle::log::Level;
@@ -13,13 +13,26 @@ use launcher::environment::Environment;
 pub(super) fn run(inputs: &Inputs, phase: &Phase) -> Result<()> {
     inputs.images(0..=0)?;
     refuse_root("detect")?;
-    detect(inputs, phase)
+    detect(inputs, phase, Extensions::Generate)
+}
+
+/// What becomes of the extensions of the group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Extensions {
+    /// They write their Dockerfiles.
+    Generate,
+    /// They are only found.
+    Find,
 }
 
 /// Detects, whoever this process is.
-pub(super) fn detect(inputs: &Inputs, phase: &Phase) -> Result<()> {
+pub(super) fn detect(inputs: &Inputs, phase: &Phase, extensions: Extensions) -> Result<()> {
     let target = target(inputs, phase)?;
     let order = order(inputs).context(|| "failed to initialize detector")?;
+    if !order.extensions.is_empty() && inputs.api < Api::new(0, 13) {
+        // API-13.
+        phase.allow_experimental(inputs, "Dockerfiles")?;
+    }
     let environment = Environment::for_build(phase.environment.iter().cloned());
     let (app, platform, build_config, exec_env) =
         (inputs.path("app"), inputs.path("platform"), inputs.path("build-config"), inputs.exec_env()?);
@@ -36,10 +49,25 @@ pub(super) fn detect(inputs: &Inputs, phase: &Phase) -> Result<()> {
     let detected = detector::detect(&input, &|level, line| phase.log(level, line)).map_err(|error| nothing_passed(error, phase))?;
     let group = GroupDocument { group: elements(&detected.buildpacks), extensions: elements(&detected.extensions) };
     write(&inputs.path("group"), &toml::to_string(&group).context(|| "cannot write the group")?)?;
-    let plan = generator::generate(&detected.extensions, detected.plan, &input.detect, &inputs.path("generated"), &mut |line| {
-        phase.log(Level::Info, line)
-    })?;
-    write(&inputs.path("plan"), &toml::to_string(&plan).context(|| "cannot write the plan")?)
+    write_plan(&detected.plan, inputs)?;
+    if extensions == Extensions::Find || detected.extensions.is_empty() {
+        return Ok(());
+    }
+    let input = generator::Input {
+        extensions: &detected.extensions,
+        detect: &input.detect,
+        generated: &inputs.path("generated"),
+        platform_api: inputs.api,
+        offered: &run_image::offered(inputs, phase)?,
+    };
+    let (log, mut line) = (|level: Level, line: &str| phase.log(level, line), |line: &str| phase.log(Level::Info, line));
+    let (plan, analyzed) = generator::generate(&input, detected.plan, analyzed(inputs, phase)?, &log, &mut line)?;
+    write(&inputs.path("analyzed"), &analyzed.to_toml()?)?;
+    write_plan(&plan, inputs)
+}
+
+fn write_plan(plan: &Plan, inputs: &Inputs) -> Result<()> {
+    write(&inputs.path("plan"), &toml::to_string(plan).context(|| "cannot write the plan")?)
 }
 
 /// The groups to try, with the system's buildpacks around them since Platform API 0.15 (DET-37).
@@ -79,15 +107,7 @@ fn elements(descriptors: &[Descriptor]) -> Vec<GroupElement> {
 
 /// What the run image is, by the analyzer's word; its distribution by that of this image where it says nothing (DET-33, DET-44).
 pub(super) fn target(inputs: &Inputs, phase: &Phase) -> Result<Target> {
-    let path = inputs.path("analyzed");
-    let analyzed = match std::fs::read_to_string(&path) {
-        Ok(text) => Analyzed::parse(&text).context(|| format!("failed to read analyzed file `{}`", path.display()))?,
-        Err(_) => {
-            phase.log(Level::Warning, &format!("No analyzed metadata found at path \"{}\"", path.display()));
-            Analyzed::default()
-        }
-    };
-    let mut target = analyzed.run_image.and_then(|image| image.target).unwrap_or_default().for_buildpacks();
+    let mut target = analyzed(inputs, phase)?.run_image.and_then(|image| image.target).unwrap_or_default().for_buildpacks();
     if target.distros.is_empty() {
         phase.log(Level::Info, "target distro name/version labels not found, reading /etc/os-release file");
         target.add_distro(of_this_image());
@@ -99,6 +119,18 @@ pub(super) fn target(inputs: &Inputs, phase: &Phase) -> Result<Target> {
         target.arch = if cfg!(target_arch = "x86_64") { "amd64" } else { "arm64" }.into();
     }
     Ok(target)
+}
+
+/// What the analyzer found; nothing where it did not run (DET-44).
+fn analyzed(inputs: &Inputs, phase: &Phase) -> Result<Analyzed> {
+    let path = inputs.path("analyzed");
+    match std::fs::read_to_string(&path) {
+        Ok(text) => Analyzed::parse(&text).context(|| format!("failed to read analyzed file `{}`", path.display())),
+        Err(_) => {
+            phase.log(Level::Warning, &format!("No analyzed metadata found at path \"{}\"", path.display()));
+            Ok(Analyzed::default())
+        }
+    }
 }
 
 fn of_this_image() -> Option<(String, String)> {
