@@ -6,6 +6,7 @@
 mod apps;
 mod architecture;
 mod build;
+mod builders;
 mod documentation;
 mod failures;
 mod interoperation;

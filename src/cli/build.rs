@@ -4,7 +4,9 @@ use super::Session;
 use crate::error::Result;
 use crate::image::Reference;
 use crate::platform::build::{self, Request};
+use crate::platform::builder::Wanted;
 use crate::platform::environment::Variable;
+use crate::platform::images::Source;
 use crate::platform::outputs::Target;
 use crate::sandbox::Network;
 use std::path::PathBuf;
@@ -17,9 +19,12 @@ pub struct Arguments {
     /// Folder with the source code.
     #[arg(long, short, default_value = ".", value_name = "DIR")]
     path: PathBuf,
-    /// Builder to build with: `trixie` (Debian 13) or `bookworm` (Debian 12).
+    /// Builder to build with: `trixie` (Debian 13), `bookworm` (Debian 12), a builder's image by its name, or `oci:DIR[:TAG]`.
     #[arg(long, short = 'B', default_value = "trixie")]
     builder: String,
+    /// Run image for the app, by its name or `oci:DIR[:TAG]`, instead of the first that the builder's image names.
+    #[arg(long, value_name = "IMAGE")]
+    run_image: Option<String>,
     /// Environment variable of the build, as `NAME=VALUE`, or `NAME` to hand over this shell's value; repeatable.
     #[arg(long, short, value_name = "NAME[=VALUE]")]
     env: Vec<String>,
@@ -54,7 +59,7 @@ impl Arguments {
             image: Reference::parse_new(&self.image)?,
             tags: self.tag.iter().map(|tag| Reference::parse_new(tag)).collect::<Result<_>>()?,
             source: self.path,
-            builder: self.builder,
+            builder: Wanted { builder: self.builder, run_image: self.run_image.as_deref().map(Source::parse).transpose()? },
             environment: Variable::collect(&self.env_file, &self.env, |name| std::env::var(name).ok())?,
             outputs: self.output.iter().map(|target| Target::parse(target)).collect::<Result<_>>()?,
             default_process: self.default_process,

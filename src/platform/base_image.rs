@@ -40,14 +40,6 @@ pub struct BaseImage {
     pub lock: Lock,
 }
 
-impl BaseImage {
-    /// What identifies the very image.
-    pub fn identifier(&self) -> String {
-        let name = self.name.familiar();
-        format!("{}@{}", name.split(':').next().unwrap_or(&name), self.stored.digest)
-    }
-}
-
 impl<'a> Distribution<'a> {
     /// The distribution that `text`, a `base.toml`, describes.
     ///

@@ -9,6 +9,7 @@ pub mod doctor;
 pub mod embedded;
 pub mod environment;
 pub mod host;
+pub mod images;
 pub mod inspect;
 mod memory;
 pub mod outputs;

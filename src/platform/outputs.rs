@@ -34,15 +34,21 @@ impl Target {
             return Err(wrong("it names no path"));
         }
         match kind {
-            "oci" => Ok(match rest.rsplit_once(':') {
-                Some((folder, tag)) if !tag.contains('/') && !tag.is_empty() && !folder.is_empty() => {
-                    Self::Layout { folder: folder.into(), tag: Some(tag.to_string()) }
-                }
-                _ => Self::Layout { folder: rest.into(), tag: None },
-            }),
+            "oci" => {
+                let (folder, tag) = split_layout(rest);
+                Ok(Self::Layout { folder, tag })
+            }
             "docker-archive" => Ok(Self::DockerArchive { file: rest.into() }),
             _ => Err(wrong(&format!("`{kind}` is no kind of output"))),
         }
+    }
+}
+
+/// The folder and the name in `DIR[:TAG]`.
+pub fn split_layout(text: &str) -> (PathBuf, Option<String>) {
+    match text.rsplit_once(':') {
+        Some((folder, tag)) if !tag.contains('/') && !tag.is_empty() && !folder.is_empty() => (folder.into(), Some(tag.to_string())),
+        _ => (text.into(), None),
     }
 }
 

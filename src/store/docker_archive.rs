@@ -1,10 +1,10 @@
 //! An image as one file that `docker load`, `podman load` and skopeo's `docker-archive:` read; it is an OCI layout too.
 
-use super::layout::{MARKER_CONTENT, blobs};
+use super::layout::{MARKER_CONTENT, blobs, descriptor};
 use super::{Store, Stored, index};
 use crate::archive::{Entry, TarWriter};
 use crate::error::{Context, Result};
-use crate::image::{Digest, Index, Reference, to_json};
+use crate::image::{Digest, Index, Manifest, Reference, to_json};
 use serde::Serialize;
 use std::io::{BufWriter, Write};
 use std::path::Path;
@@ -36,22 +36,23 @@ pub fn write_docker_archive(store: &Store, image: &Stored, file: &Path, names: &
 }
 
 fn write_members(tar: &mut TarWriter<impl Write>, store: &Store, image: &Stored, names: &[Reference]) -> Result<()> {
-    let documents = image.image.documents();
+    let descriptor = descriptor(store, image)?;
+    let Manifest { config, .. } = store.document(&image.digest)?;
     let time = Entry::NORMAL_TIME;
     for folder in ["blobs", "blobs/sha256"] {
         tar.append(&Entry::directory(folder, 0o755, 0, 0, time), std::io::empty())?;
     }
-    for digest in blobs(image) {
+    for digest in blobs(store, image)? {
         let blob = store.blob(&digest)?;
         let size = blob.metadata()?.len();
         tar.append(&Entry::file(place(&digest), size, 0o644, 0, 0, time), blob)?;
     }
     let mut layout = Index::default();
     for name in names {
-        index::set(&mut layout, &name.full(), &documents.descriptor);
+        index::set(&mut layout, &name.full(), &descriptor);
     }
     let manifest = DockerManifest {
-        config: place(&Digest::of(&documents.config)),
+        config: place(&config.digest),
         repo_tags: names.iter().map(Reference::familiar).collect(),
         layers: image.image.layers.iter().map(|layer| place(&layer.blob.digest)).collect(),
     };

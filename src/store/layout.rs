@@ -2,7 +2,7 @@
 
 use super::{Store, Stored, index};
 use crate::error::{Context, Result};
-use crate::image::{Descriptor, Digest, media_type};
+use crate::image::{Descriptor, Digest, Manifest, media_type};
 use std::fs::{self, File};
 use std::path::Path;
 
@@ -28,24 +28,32 @@ pub(super) fn initialise(root: &Path) -> Result<()> {
 /// When the folder cannot be written, or a layer is missing from the store.
 pub fn write_layout(store: &Store, image: &Stored, folder: &Path, tag: &str) -> Result<()> {
     initialise(folder)?;
-    let documents = image.image.documents();
-    for digest in blobs(image) {
+    for digest in blobs(store, image)? {
         copy_blob(store, &digest, folder).context(|| format!("cannot write the image to `{}`", folder.display()))?;
     }
     let mut contents = index::read(folder)?;
-    index::set(&mut contents, tag, &documents.descriptor);
+    index::set(&mut contents, tag, &descriptor(store, image)?);
     index::write(folder, folder, &contents)
 }
 
-/// The digests of everything that an image is made of, each once: layers, configuration, manifest.
-pub(super) fn blobs(image: &Stored) -> Vec<Digest> {
-    let documents = image.image.documents();
-    let mut all: Vec<Digest> = image.image.layers.iter().map(|layer| layer.blob.digest.clone()).collect();
-    all.push(Descriptor::of(media_type::CONFIG, &documents.config).digest);
-    all.push(documents.descriptor.digest);
+/// The digests of everything that an image is made of, each once: layers, configuration, manifest. The documents are as they came, not as
+/// this program would write them.
+pub(super) fn blobs(store: &Store, image: &Stored) -> Result<Vec<Digest>> {
+    let manifest: Manifest = store.document(&image.digest)?;
+    let mut all: Vec<Digest> = manifest.layers.into_iter().map(|layer| layer.digest).collect();
+    all.push(manifest.config.digest);
+    all.push(image.digest.clone());
     let mut seen = std::collections::BTreeSet::new();
     all.retain(|digest| seen.insert(digest.clone()));
-    all
+    Ok(all)
+}
+
+/// What an index says of an image in the store.
+pub(super) fn descriptor(store: &Store, image: &Stored) -> Result<Descriptor> {
+    let manifest: Manifest = store.document(&image.digest)?;
+    let media_type = if manifest.media_type.is_empty() { media_type::MANIFEST } else { &manifest.media_type };
+    let size = store.blob(&image.digest)?.metadata().context(|| format!("cannot read the document {}", image.digest))?.len();
+    Ok(Descriptor::new(media_type, size, image.digest.clone()))
 }
 
 fn copy_blob(store: &Store, digest: &Digest, folder: &Path) -> Result<()> {

@@ -4,6 +4,7 @@
 
 mod blob;
 mod docker_archive;
+mod import;
 mod index;
 mod layout;
 mod lock;
@@ -13,6 +14,7 @@ mod verify;
 
 pub use blob::BlobWriter;
 pub use docker_archive::write_docker_archive;
+pub use import::read_layout;
 pub use layout::write_layout;
 pub use lock::Lock;
 pub use prune::remove_tree;

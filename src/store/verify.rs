@@ -38,9 +38,9 @@ impl Store {
         }
         for manifest in index::read(&self.root)?.manifests {
             let subject = index::name_of(&manifest).cloned().unwrap_or_else(|| manifest.digest.to_string());
-            match self.read(&manifest.digest) {
-                Ok(stored) => {
-                    let missing = blobs(&stored).into_iter().filter(|digest| !self.has_blob(digest));
+            match self.read(&manifest.digest).and_then(|stored| blobs(self, &stored)) {
+                Ok(blobs) => {
+                    let missing = blobs.into_iter().filter(|digest| !self.has_blob(digest));
                     findings.extend(
                         missing.map(|digest| Finding { subject: subject.clone(), problem: format!("its blob {digest} is missing") }),
                     );

@@ -4,6 +4,8 @@ mod registry;
 
 pub use registry::{PASSWORD, Registry, USER};
 
+pub mod builder;
+
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -36,6 +38,11 @@ impl Machine {
     /// The store that tests share.
     pub fn shared() -> Self {
         Self { store: Path::new(env!("CARGO_TARGET_TMPDIR")).join("store"), program: cooper().to_path_buf(), user: None }
+    }
+
+    /// A new store in `folder` that has nothing.
+    pub fn empty(folder: &Path) -> Self {
+        Self { store: folder.join("empty"), program: cooper().to_path_buf(), user: None }
     }
 
     /// A new store in `folder` that has Debian's packages and locks, but nothing made of them.

@@ -5,7 +5,7 @@ use crate::error::{Advice, Context, Error, Result};
 use crate::image::{Digest, Image, Index, Layer, Manifest, Reference, to_json};
 use crate::store::Store;
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 const NAME: &str = "org.opencontainers.image.ref.name";
@@ -65,12 +65,7 @@ impl Layouts {
     pub fn fetch(&self, found: &Found, layer: &Layer, store: &Store) -> Result<()> {
         let source = blob_path(Path::new(split(&found.identifier).0), &layer.blob.digest);
         let describe = || format!("cannot copy the layer `{}`", source.display());
-        let mut blob = store.new_blob()?;
-        let copied = io::copy(&mut File::open(&source).context(describe)?, &mut blob).context(describe)?;
-        if copied != layer.blob.size {
-            return Err(Error::new(format!("the layer `{}` has {copied} bytes, not {}", source.display(), layer.blob.size)));
-        }
-        blob.commit(&layer.blob.digest)
+        store.import(&mut File::open(&source).context(describe)?, &layer.blob).context(describe)
     }
 
     /// Writes the layout of one name anew. Layers that are in no store and in no source stay away (IMG-22).

@@ -7,17 +7,17 @@ mod timing;
 
 pub use report::report;
 
-use super::base_image::BaseImage;
-use super::builder::{self, Builder};
+use super::builder::{self, Builder, Wanted};
 use super::compiled::with_compiled_python;
 use super::embedded::LAUNCHER;
 use super::environment::Variable;
 use super::host::Host;
+use super::images::InStore;
 use super::outputs::Target;
 use super::packages::Packages;
 use crate::buildpack::{BuildMetadata, GroupDocument};
 use crate::debian::{Kind, Mirrors};
-use crate::error::{Context, Result};
+use crate::error::{Advice, Context, Result};
 use crate::image::{Digest, Reference};
 use crate::lifecycle::analyzer::{self, Identified};
 use crate::lifecycle::cache::{AppCache, Cache};
@@ -44,8 +44,8 @@ pub struct Request {
     pub tags: Vec<Reference>,
     /// The folder with the source code.
     pub source: PathBuf,
-    /// Name of the builder.
-    pub builder: String,
+    /// The builder.
+    pub builder: Wanted,
     /// The user's variables.
     pub environment: Vec<Variable>,
     /// Where the image goes besides the store.
@@ -136,7 +136,7 @@ struct Build<'a> {
 }
 
 impl Build<'_> {
-    fn phase<'a>(&'a self, image: &'a BaseImage) -> Phase<'a> {
+    fn phase<'a>(&'a self, image: &'a InStore) -> Phase<'a> {
         Phase { request: self.request, store: self.store, output: self.output, builder: self.builder, place: self.place, image }
     }
 
@@ -146,7 +146,7 @@ impl Build<'_> {
         let reference = self.previous.map(|previous| format!("{}@{}", self.request.image.familiar(), previous.digest)).unwrap_or_default();
         let name = self.request.image.familiar();
         let previous = self.previous.map(|previous| Identified { image: &previous.image, reference: &reference, name: &name });
-        let (run_reference, run_name) = (self.builder.run.identifier(), self.builder.run.name.familiar());
+        let (run_reference, run_name) = (self.builder.run.identifier(), self.builder.run.name.clone());
         let run = Identified { image: &self.builder.run.stored.image, reference: &run_reference, name: &run_name };
         let analyzed = analyzer::analyze(&name, previous.as_ref(), &run, self.output)?;
         self.place.write_layers_file("analyzed.toml", &analyzed.to_toml()?)?;
@@ -158,15 +158,17 @@ impl Build<'_> {
     }
 
     /// Adds the packages that the group wants to the build image and the run image.
-    fn extend(&mut self, packages: &Packages) -> Result<(BaseImage, BaseImage)> {
+    fn extend(&mut self, packages: &Packages) -> Result<(InStore, InStore)> {
         if packages == &Packages::default() {
             return Ok((self.builder.build.clone(), self.builder.run.clone()));
         }
         self.clock.start("EXTENDING");
-        let distribution = &self.builder.distribution;
+        let distribution = self.builder.distribution.as_ref();
+        let distribution = distribution.context(|| format!("the builder `{}` is not composed of Debian packages", self.builder.name));
+        let distribution = distribution.hint("its extension `cooper/debian-packages` works with the built-in builders only")?;
         let build = distribution.image(Kind::Build, &packages.build)?;
         let run = with_compiled_python(distribution.image(Kind::Run, &packages.run)?, self.store, self.output)?;
-        Ok((build, run))
+        Ok((build.into(), run.into()))
     }
 
     fn restore(&mut self, group: &GroupDocument) -> Result<Restored> {
@@ -185,14 +187,14 @@ impl Build<'_> {
         restorer::restore(&request, self.store, self.output)
     }
 
-    fn run(&mut self, image: &BaseImage, _group: &GroupDocument) -> Result<BuildMetadata> {
+    fn run(&mut self, image: &InStore, _group: &GroupDocument) -> Result<BuildMetadata> {
         self.clock.start("BUILDING");
         self.phase(image).build()?;
         let text = self.place.read_layers_file("config/metadata.toml")?;
         toml::from_str(&text).context(|| "cannot read what the buildpacks say of the image")
     }
 
-    fn export(&mut self, run: &BaseImage, group: &GroupDocument, metadata: &BuildMetadata, restored: &Restored) -> Result<Exported> {
+    fn export(&mut self, run: &InStore, group: &GroupDocument, metadata: &BuildMetadata, restored: &Restored) -> Result<Exported> {
         self.clock.start("EXPORTING");
         let export = Export {
             folders: self.place.folders(),
@@ -202,7 +204,7 @@ impl Build<'_> {
             run_image: exporter::RunImage {
                 image: &run.stored.image,
                 reference: run.identifier(),
-                names: RunImageNames { image: run.name.familiar(), mirrors: Vec::new() },
+                names: self.run_image_names(run),
                 extended: None,
             },
             previous: self.previous.map(|previous| &previous.image),
@@ -222,6 +224,14 @@ impl Build<'_> {
             created: exporter::source_date_epoch(self.request.source_date_epoch.as_deref(), self.output),
         };
         exporter::export(&export, self.store, self.output)
+    }
+
+    /// The names for a later rebase. A run image with packages added has one of its own (EXP-28).
+    fn run_image_names(&self, run: &InStore) -> RunImageNames {
+        match self.builder.distribution {
+            Some(_) => RunImageNames { image: run.name.clone(), mirrors: Vec::new() },
+            None => self.builder.run_images.names_for_export(&run.name, false),
+        }
     }
 
     /// Names the image in the store and writes it to every output.

@@ -4,17 +4,14 @@ use super::folders::Workplace;
 use super::{Network, Request};
 use crate::error::{Advice, Context, Error, Result};
 use crate::output::{Output, Verbosity};
-use crate::platform::base_image::BaseImage;
 use crate::platform::builder::Builder;
 use crate::platform::host::CERTIFICATES;
+use crate::platform::images::InStore;
 use crate::platform::rootfs::RootFs;
 use crate::sandbox::{self, Access, Mount, Spec, Upper, User};
 use crate::store::Store;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-
-/// Where this program is put in the sandbox.
-const LIFECYCLE: &str = "/cnb/lifecycle/lifecycle";
 
 /// A phase and what it runs on.
 pub(super) struct Phase<'a> {
@@ -23,7 +20,7 @@ pub(super) struct Phase<'a> {
     pub output: &'a Output,
     pub builder: &'a Builder<'a>,
     pub place: &'a Workplace,
-    pub image: &'a BaseImage,
+    pub image: &'a InStore,
 }
 
 impl Phase<'_> {
@@ -33,10 +30,8 @@ impl Phase<'_> {
         let source = self.request.source.display();
         match code {
             0 => Ok(()),
-            20 => {
-                Err(Error::new(format!("no buildpack of the builder `{}` can build `{source}`", self.builder.distribution.name)).code(20))
-                    .hint("the lines above say what each looked for; is it the right folder?")
-            }
+            20 => Err(Error::new(format!("no buildpack of the builder `{}` can build `{source}`", self.builder.name)).code(20))
+                .hint("the lines above say what each looked for; is it the right folder?"),
             21 => Err(Error::new(format!("a buildpack went wrong while it looked at `{source}`")).code(21)).hint("the lines above say why"),
             code => Err(Error::new("the detector failed").code(code)).hint("the lines above say why"),
         }
@@ -56,9 +51,9 @@ impl Phase<'_> {
         let owner = self.place.owner();
         let user = User { uid: owner.uid, gid: owner.gid };
         let spec = Spec {
-            lowers: root.lowers().into_iter().chain([self.builder.cnb.clone()]).collect(),
+            lowers: root.lowers().into_iter().chain(self.builder.cnb.clone()).collect(),
             upper: Upper::Discard,
-            mounts: self.mounts()?.into_iter().chain(more.iter().cloned()).collect(),
+            mounts: self.mounts(name)?.into_iter().chain(more.iter().cloned()).collect(),
             arguments: vec![format!("/cnb/lifecycle/{name}").into()],
             environment: self.environment(&root, !more.is_empty())?,
             directory: "/workspace".into(),
@@ -76,11 +71,12 @@ impl Phase<'_> {
         Ok(exit.code)
     }
 
-    fn mounts(&self) -> Result<Vec<Mount>> {
+    /// This program takes the place of the builder's own phase.
+    fn mounts(&self, name: &str) -> Result<Vec<Mount>> {
         let program = std::env::current_exe().context(|| "cannot find this program's own file")?;
         let mount = |source: &Path, target: &str, access| Mount { source: source.to_path_buf(), target: target.into(), access };
         Ok(vec![
-            mount(&program, LIFECYCLE, Access::ReadOnly),
+            mount(&program, &format!("/cnb/lifecycle/{name}"), Access::ReadOnly),
             mount(&self.place.folders().app, "/workspace", Access::ReadWrite),
             mount(self.place.layers(), "/layers", Access::ReadWrite),
             mount(&self.place.platform(), "/platform", Access::ReadOnly),

@@ -3,10 +3,10 @@
 use super::{Built, Request};
 use crate::lifecycle::exporter::Exported;
 use crate::output::{Output, human_bytes, human_duration};
-use crate::platform::base_image::BaseImage;
+use crate::platform::images::InStore;
 
 /// Bytes of the image's parts, by whose they are: the operating system's, added packages', dependencies', the app's.
-pub(super) fn sizes(exported: &Exported, run: &BaseImage, base: &BaseImage) -> Vec<(&'static str, u64)> {
+pub(super) fn sizes(exported: &Exported, run: &InStore, base: &InStore) -> Vec<(&'static str, u64)> {
     let of_run = run.stored.image.compressed_size();
     let of_base = base.stored.image.compressed_size();
     let is_app = |id: &str| id.starts_with("slice-") || id == "app";

@@ -1,28 +1,18 @@
-//! Builders: buildpacks, their order, and the images that they build in and run on.
+//! The built-in builders: their images are composed from Debian packages, their buildpacks are carried by this program.
 
-use super::base_image::{BaseImage, Distribution};
-use super::embedded::{BUILDERS, BUILDPACKS, BuiltIn, MODULES};
+use super::Builder;
 use crate::debian::{Kind, Lock, Mirrors};
 use crate::error::{Advice, Context, Result};
 use crate::image::Digest;
+use crate::lifecycle::documents::run::{RunImageNames, RunImages};
 use crate::output::Output;
+use crate::platform::base_image::Distribution;
+use crate::platform::embedded::{BUILDERS, BUILDPACKS, BuiltIn, MODULES};
 use crate::store::Store;
 use serde::Serialize;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-
-/// A builder that is ready to build.
-pub struct Builder<'a> {
-    /// Where its images come from.
-    pub distribution: Distribution<'a>,
-    /// The image that buildpacks run in.
-    pub build: BaseImage,
-    /// The image that apps run on.
-    pub run: BaseImage,
-    /// A folder with its `/cnb`, to be put over the build image.
-    pub cnb: PathBuf,
-}
 
 /// What a builder is made of, for people and programs.
 #[derive(Debug, Serialize)]
@@ -42,6 +32,11 @@ pub fn default_name() -> &'static str {
     BUILDERS[0].name
 }
 
+/// Whether a built-in builder has this name.
+pub fn has(name: &str) -> bool {
+    BUILDERS.iter().any(|builder| builder.name == name)
+}
+
 /// Opens a built-in builder; composes its images at the first use.
 ///
 /// # Errors
@@ -52,7 +47,15 @@ pub fn open<'a>(name: &str, mirrors: &'a Mirrors, store: &'a Store, output: &'a 
     // Both locks before either image: the index that they are chosen from is let go when an image is composed.
     [Kind::Build, Kind::Run].iter().try_for_each(|kind| distribution.lock(*kind, &[]).map(drop))?;
     let (build, run) = (distribution.image(Kind::Build, &[])?, distribution.image(Kind::Run, &[])?);
-    Ok(Builder { distribution, build, run, cnb: cnb(built_in, store)? })
+    let run_names = RunImageNames { image: run.name.familiar(), mirrors: Vec::new() };
+    Ok(Builder {
+        name: built_in.name.into(),
+        distribution: Some(distribution),
+        build: build.into(),
+        run: run.into(),
+        run_images: RunImages { images: vec![run_names] },
+        cnb: Some(cnb(built_in, store)?),
+    })
 }
 
 /// Says what a built-in builder is made of.
@@ -93,12 +96,16 @@ pub fn update(name: &str, mirrors: &Mirrors, store: &Store, output: &Output) -> 
 }
 
 fn find(name: &str) -> Result<&'static BuiltIn> {
-    let known: Vec<&str> = BUILDERS.iter().map(|builder| builder.name).collect();
     BUILDERS
         .iter()
         .find(|builder| builder.name == name)
         .context(|| format!("there is no builder `{name}`"))
-        .hint(format!("the built-in ones are {}", known.join(" and ")))
+        .hint(format!("the built-in ones are {}", names()))
+}
+
+/// All their names, for people.
+pub fn names() -> String {
+    BUILDERS.map(|builder| builder.name).join(" and ")
 }
 
 /// The builder's `/cnb`: order, buildpacks, extensions, and a place for the lifecycle (CNB Platform Specification, builders). Made once for

@@ -1,0 +1,107 @@
+//! Builders that are images, as `pack builder create` makes them (CNB Platform Specification, builders; BIMG rows).
+
+use super::{Builder, Wanted};
+use crate::error::{Advice, Context, Error, Result};
+use crate::image::Image;
+use crate::lifecycle::documents::run::{RunImageNames, RunImages};
+use crate::platform::builder::built_in;
+use crate::platform::images::{InStore, Source, bring};
+use crate::store::Store;
+use serde::Deserialize;
+
+const METADATA_LABEL: &str = "io.buildpacks.builder.metadata";
+
+/// What the label says of the run images.
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Metadata {
+    stack: Stack,
+    images: Option<Vec<Names>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Stack {
+    run_image: Names,
+}
+
+/// Names of one image; Go writes no mirrors as `null`.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Names {
+    image: String,
+    mirrors: Option<Vec<String>>,
+}
+
+/// Brings a builder's image and its run image into the store.
+///
+/// # Errors
+/// When one is not to be had, or the image is no builder.
+pub fn open<'a>(wanted: &Wanted, store: &'a Store) -> Result<Builder<'a>> {
+    let built_in = format!("the built-in builders are {}; others are named by their image or `oci:DIR`", built_in::names());
+    let build = Source::parse(&wanted.builder)
+        .and_then(|source| bring(&source, store))
+        .context(|| format!("cannot open the builder `{}`", wanted.builder))
+        .hint(built_in)?;
+    let run_images = run_images(&build.stored.image).context(|| format!("cannot use `{}` as a builder", wanted.builder))?;
+    let run = match &wanted.run_image {
+        Some(source) => bring(source, store).context(|| "cannot open the run image")?,
+        None => first(&run_images, store).context(|| format!("cannot open the run image of the builder `{}`", wanted.builder))?,
+    };
+    check_platform(&build.stored.image, &run.stored.image)?;
+    Ok(Builder { name: wanted.builder.clone(), distribution: None, build, run, run_images, cnb: None })
+}
+
+/// The builder's first run image, by the first of its names that is to be had (IMG-29).
+fn first(run_images: &RunImages, store: &Store) -> Result<InStore> {
+    let names = run_images.images.first().context(|| "it names none").hint("name one with `--run-image`")?;
+    let mut last = None;
+    for name in names.all() {
+        match Source::parse(name).and_then(|source| bring(&source, store)) {
+            Ok(found) => return Ok(found),
+            Err(error) => last = last.or(Some(error)),
+        }
+    }
+    Err(last.unwrap_or_else(|| Error::new("it has no name"))).hint("name another one with `--run-image`")
+}
+
+fn run_images(image: &Image) -> Result<RunImages> {
+    let label = image.label(METADATA_LABEL).context(|| format!("it has no label `{METADATA_LABEL}`"));
+    let metadata: Metadata =
+        serde_json::from_str(label.hint("is it a builder? `pack builder create` makes them")?).context(|| "its label is damaged")?;
+    // Older builders say it only of their stack.
+    let listed = metadata.images.filter(|images| !images.is_empty()).unwrap_or_else(|| vec![metadata.stack.run_image]);
+    let named = listed.into_iter().filter(|names| !names.image.is_empty());
+    let images = named.map(|names| RunImageNames { image: names.image, mirrors: names.mirrors.unwrap_or_default() }).collect();
+    Ok(RunImages { images })
+}
+
+/// BIMG-27.
+fn check_platform(build: &Image, run: &Image) -> Result<()> {
+    let of = |image: &Image| format!("{}/{}", image.config.os, image.config.architecture);
+    let (build, run) = (of(build), of(run));
+    if build == run { Ok(()) } else { Err(Error::new(format!("the builder is for {build}, the run image for {run}"))) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// BIMG-06, BIMG-15.
+    #[test]
+    fn run_images_stand_in_the_label() {
+        let names = |label: &str| {
+            let mut image = Image::default();
+            image.set_label(METADATA_LABEL, label);
+            run_images(&image).map(|found| found.images.iter().map(|names| names.all().collect::<Vec<_>>().join(" ")).collect::<Vec<_>>())
+        };
+        let stack = r#""stack":{"runImage":{"image":"run","mirrors":null}}"#;
+        assert_eq!(names(&format!("{{{stack}}}")).unwrap(), ["run"]);
+        assert_eq!(
+            names(&format!(r#"{{{stack},"images":[{{"image":"a","mirrors":["b"]}},{{"image":"c","mirrors":null}}]}}"#)).unwrap(),
+            ["a b", "c"]
+        );
+        assert!(names("{}").unwrap().is_empty());
+        assert!(names("[").is_err() && run_images(&Image::default()).unwrap_err().to_string().contains("no label"));
+    }
+}

@@ -1,0 +1,56 @@
+//! Builders: buildpacks, their order, and the images that they build in and run on. Start with [`open`].
+
+mod built_in;
+mod from_image;
+
+pub use built_in::{Description, default_name, inspect, update};
+
+use super::base_image::Distribution;
+use super::images::{InStore, Source};
+use crate::debian::Mirrors;
+use crate::error::{Error, Result};
+use crate::lifecycle::documents::run::RunImages;
+use crate::output::Output;
+use crate::store::Store;
+use std::path::PathBuf;
+
+/// A builder that is ready to build.
+pub struct Builder<'a> {
+    /// Its name.
+    pub name: String,
+    /// What can add Debian packages to its images, where they are composed from packages.
+    pub distribution: Option<Distribution<'a>>,
+    /// The image that buildpacks run in.
+    pub build: InStore,
+    /// The image that apps run on.
+    pub run: InStore,
+    /// The run images that it offers, with their mirrors.
+    pub run_images: RunImages,
+    /// A folder with its `/cnb`, to be put over the build image, where that has none of its own.
+    pub cnb: Option<PathBuf>,
+}
+
+/// Which builder, and on which run image.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// A built-in builder, or where the builder's image is.
+    pub builder: String,
+    /// Where the run image is, if it is not to be the builder's first.
+    pub run_image: Option<Source>,
+}
+
+/// Opens a builder: composes the images of a built-in one at its first use, brings those of any other into the store.
+///
+/// # Errors
+/// When there is no such builder, or its images cannot be composed or brought.
+pub fn open<'a>(wanted: &Wanted, mirrors: &'a Mirrors, store: &'a Store, output: &'a Output) -> Result<Builder<'a>> {
+    if !built_in::has(&wanted.builder) {
+        return from_image::open(wanted, store);
+    }
+    if wanted.run_image.is_some() {
+        // Its packages would be missing there.
+        return Err(Error::new(format!("the built-in builder `{}` has a run image of its own", wanted.builder))
+            .hint("leave `--run-image` out, or name a builder's image with `--builder`"));
+    }
+    built_in::open(&wanted.builder, mirrors, store, output)
+}

@@ -1,0 +1,75 @@
+//! Builders that are images: other people's buildpacks run unchanged.
+
+use crate::support::builder::Builder;
+use crate::support::{Machine, repository, run, succeed};
+use serde_json::Value;
+use std::fs;
+
+/// BLD-16, DESC-05, DESC-14, DET-24, ENV-16, LCH-13, SBOM-05, SLC-01, VER-10, VER-15, VER-17.
+#[test]
+fn buildpacks_of_a_builder_image_run_unchanged() {
+    let (machine, folder) = (Machine::shared(), tempfile::tempdir().unwrap());
+    let builder = Builder::new(&machine, folder.path());
+    let app = repository("fixtures/builder/app");
+    let build = |more: &[&str]| {
+        let name = builder.name();
+        let arguments = ["build", "foreign", "--path", app.to_str().unwrap(), "--builder", &name, "--env", "USER_SETS=user"];
+        let output = run(machine.command(&arguments).args(more));
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let first = build(&["--clear-cache"]);
+    assert!(first.contains("build 1 sees nothing but user and operator"), "{first}");
+    let started = |arguments: &[&str]| succeed(&mut machine.command(&[&["run", "foreign"], arguments].concat()));
+    assert_eq!(started(&[]), "linux production exec.d hello\n");
+    assert_eq!(started(&["--entrypoint", "shell"]), "profile old tool\n");
+
+    let second = build(&[]);
+    assert!(second.contains("build 2 sees nothing"), "{second}");
+    assert!(second.contains("the cached layer is back") && !first.contains("the cached layer is back"), "{second}");
+
+    let digest = succeed(&mut machine.command(&["inspect", "foreign", "--output", "json"]));
+    let digest = serde_json::from_str::<Value>(&digest).unwrap()["digest"].as_str().unwrap().to_string();
+    let read = |digest: &str| -> Value {
+        serde_json::from_slice(&fs::read(machine.store.join("blobs/sha256").join(&digest[7..])).unwrap()).unwrap()
+    };
+    let config = read(read(&digest)["config"]["digest"].as_str().unwrap());
+    let labels = &config["config"]["Labels"];
+    assert_eq!(labels["acme.label"], "from a buildpack");
+    let metadata: Value = serde_json::from_str(labels["io.buildpacks.lifecycle.metadata"].as_str().unwrap()).unwrap();
+    assert_eq!(metadata["runImage"]["image"], builder.run_image.as_str());
+    assert_eq!(metadata["app"].as_array().unwrap().len(), 2);
+    assert_eq!(metadata["buildpacks"][1]["store"]["metadata"]["count"], 2);
+    let files = started(&["--entrypoint", "launcher", "--", "sh", "-c", "cd /layers/sbom/launch && find . -type f | sort"]);
+    assert_eq!(files, "./acme_new/cached/sbom.cdx.json\n./acme_new/cached/sbom.spdx.json\n./acme_new/sbom.cdx.json\n./sbom.legacy.json\n");
+    assert_eq!(succeed(&mut machine.command(&["store", "verify"])), "the store is valid\n");
+}
+
+#[test]
+fn what_is_no_builder_is_said() {
+    let (machine, folder) = (Machine::shared(), tempfile::tempdir().unwrap());
+    let builder = Builder::new(&machine, folder.path());
+    let app = repository("fixtures/builder/app");
+    let refused = |arguments: &[&str]| {
+        let output = run(machine.command(&["build", "refused", "--path", app.to_str().unwrap()]).args(arguments));
+        assert!(!output.status.success());
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let said = refused(&["--builder", &builder.run_image]);
+    assert!(said.contains("has no label `io.buildpacks.builder.metadata`"), "{said}");
+    let said = refused(&["--builder", "oci:nowhere"]);
+    assert!(said.contains("cannot read the OCI layout `nowhere`"), "{said}");
+    let said = refused(&["--run-image", "busybox"]);
+    assert!(said.contains("has a run image of its own"), "{said}");
+
+    let blob = fs::read_dir(builder.layout.join("blobs/sha256")).unwrap().map(|entry| entry.unwrap()).max_by_key(|entry| {
+        let of_buildpacks = entry.metadata().unwrap().len() < 1 << 20;
+        (of_buildpacks, entry.metadata().unwrap().len())
+    });
+    let damaged = Machine::empty(folder.path());
+    fs::write(blob.unwrap().path(), "damaged").unwrap();
+    let output = run(&mut damaged.command(&["build", "refused", "--path", app.to_str().unwrap(), "--builder", &builder.name()]));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("is damaged: its content has"), "{said}");
+    assert_eq!(succeed(&mut damaged.command(&["store", "verify"])), "the store is valid\n");
+}
