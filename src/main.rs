@@ -10,6 +10,7 @@ mod image;
 mod lifecycle;
 mod output;
 mod platform;
+mod registry;
 mod sandbox;
 mod store;
 

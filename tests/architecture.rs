@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 const MAY_USE: &[(&str, &[&str])] = &[
     ("main", &["cli", "lifecycle", "sandbox"]),
     ("cli", &["platform", "image", "store", "sandbox", "debian"]),
-    ("platform", &["lifecycle", "buildpack", "sandbox", "debian", "store", "image", "archive"]),
-    ("lifecycle", &["buildpack", "store", "image", "archive"]),
+    ("platform", &["lifecycle", "buildpack", "sandbox", "debian", "registry", "store", "image", "archive"]),
+    ("lifecycle", &["buildpack", "registry", "store", "image", "archive"]),
     ("buildpack", &[]),
     ("store", &["image", "archive"]),
+    ("registry", &["store", "image", "http"]),
     ("debian", &["image", "archive", "http"]),
     ("archive", &["image"]),
     ("sandbox", &[]),

@@ -1,22 +1,42 @@
 //! The HTTP client as this product needs it: certificates and names are looked up by own means, because a static program must not call the
-//! C library's resolver and because a host without certificates must still be able to speak plain HTTP. Start with [`Client`].
+//! C library's resolver and because a host without certificates must still be able to speak plain HTTP. Start with [`Client`]: it gets files
+//! from anywhere, and sends [`Request`]s of any kind to servers that are given credentials.
 
+mod body;
+mod request;
 mod resolver;
+mod retry;
 mod trust;
 
+pub use request::{Body, Method, Request, Response, Url};
+pub use retry::{Failure, repeatedly};
+
+use self::retry::retry_after;
 use crate::error::{Context, Error, Result};
 use std::time::Duration;
 use tokio::runtime::Runtime;
 
 const CONNECT: Duration = Duration::from_secs(15);
-/// The longest silence in the middle of an answer.
+/// The longest silence in the middle of a request or an answer.
 const SILENCE: Duration = Duration::from_secs(60);
 const TRIES: u32 = 4;
+const USER_AGENT: &str = concat!("cooper/", env!("CARGO_PKG_VERSION"));
 
 /// A client that honours proxies and certificates of the environment. Calls block; threads may share it.
 pub struct Client {
     runtime: Runtime,
     client: reqwest::Client,
+}
+
+/// The server at the other end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Peer {
+    /// Its certificate must be one that the host trusts.
+    Verified,
+    /// Any certificate will do, because the person said so.
+    Unverified,
+    /// It is this machine: any certificate will do, and no proxy is in between.
+    Loopback,
 }
 
 /// What a server said.
@@ -34,18 +54,38 @@ impl Client {
     /// # Errors
     /// When the system's certificates or proxies cannot be used.
     pub fn new() -> Result<Self> {
+        Self::build(trust::tls()?, |builder| builder.read_timeout(SILENCE))
+    }
+
+    /// Makes a client for servers that are given credentials: it follows no redirection from HTTPS to HTTP, and tells no server where it was
+    /// sent from.
+    ///
+    /// # Errors
+    /// When the system's certificates or proxies cannot be used.
+    pub fn careful(peer: Peer) -> Result<Self> {
+        let tls = match peer {
+            Peer::Verified => trust::tls()?,
+            Peer::Unverified | Peer::Loopback => trust::unverified()?,
+        };
+        Self::build(tls, |builder| {
+            let builder = builder.referer(false).redirect(request::redirects());
+            match peer {
+                Peer::Verified | Peer::Unverified => builder,
+                Peer::Loopback => builder.no_proxy(),
+            }
+        })
+    }
+
+    fn build(tls: rustls::ClientConfig, more: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder) -> Result<Self> {
         let describe = || "cannot start the HTTP client";
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().thread_name("http").build().context(describe)?;
-        let client = reqwest::Client::builder()
-            .user_agent(concat!("cooper/", env!("CARGO_PKG_VERSION")))
-            .tls_backend_preconfigured(trust::tls()?)
+        let builder = reqwest::Client::builder()
+            .user_agent(USER_AGENT)
+            .tls_backend_preconfigured(tls)
             .dns_resolver(resolver::Resolver::default())
-            .connect_timeout(CONNECT)
-            .read_timeout(SILENCE)
-            .build()
-            .context(describe)?;
-        Ok(Self { runtime, client })
+            .connect_timeout(CONNECT);
+        Ok(Self { client: more(builder).build().context(describe)?, runtime })
     }
 
     /// Receives what is at `url`. `start` is called at the beginning of each try, `receive` with each piece of content.
@@ -82,27 +122,6 @@ impl Client {
         }
         Ok(Answer::Content)
     }
-}
-
-enum Failure {
-    /// Worth another try, perhaps after this time.
-    Passing(Error, Option<Duration>),
-    Final(Error),
-}
-
-impl Failure {
-    fn of(error: reqwest::Error) -> Self {
-        let passing = !error.is_builder() && !error.is_redirect();
-        // The URL stands in the context already.
-        let error = Error::from_cause("the request broke off", error.without_url());
-        if passing { Self::Passing(error, None) } else { Self::Final(error) }
-    }
-}
-
-/// How long the server asks to wait, within reason.
-fn retry_after(response: &reqwest::Response) -> Option<Duration> {
-    let seconds = response.headers().get("retry-after")?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds).min(Duration::from_secs(30)))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use super::Digest;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// The media types that this program writes.
+/// The media types of images.
 pub mod media_type {
     /// An image index.
     pub const INDEX: &str = "application/vnd.oci.image.index.v1+json";
@@ -14,6 +14,10 @@ pub mod media_type {
     pub const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
     /// A layer, compressed with gzip.
     pub const LAYER_GZIP: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
+    /// An image index, as Docker names it.
+    pub const DOCKER_INDEX: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
+    /// An image manifest, as Docker names it.
+    pub const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
 }
 
 /// What points to a blob.

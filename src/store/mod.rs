@@ -201,7 +201,8 @@ impl Store {
         let full = name.full();
         let index = index::read(&self.root)?;
         let found = index.manifests.iter().find(|manifest| match name.digest() {
-            Some(digest) => &manifest.digest == digest,
+            // A name may pin a list of images, of which the store has one.
+            Some(digest) => &manifest.digest == digest || index::name_of(manifest) == Some(&full),
             None => index::name_of(manifest) == Some(&full),
         });
         found.map(|manifest| self.read(&manifest.digest)).transpose()

@@ -1,11 +1,13 @@
 //! What is kept from build to build: the contents of layers with `cache = true`. Where that is, is the platform's choice: in a folder of
-//! `cooper build`'s own form ([`AppCache`]), in a folder of the reference's ([`VolumeCache`]), in an image. Start with [`Cache`].
+//! `cooper build`'s own form ([`AppCache`]), in a folder of the reference's ([`VolumeCache`]), in an image ([`ImageCache`]). Start with [`Cache`].
 
 mod app;
+mod image;
 mod unpack;
 mod volume;
 
 pub use app::{AppCache, give};
+pub use image::{Former, ImageCache};
 pub use volume::VolumeCache;
 
 use super::documents::layers_metadata::{BuildpackLayer, BuildpackLayers};

@@ -1,15 +1,19 @@
 //! Unpacks a cached layer for a build: its files belong to this process's user, with the modes that they had.
 
 use crate::archive::{Ownership, unpack};
+use crate::buildpack::escape_id;
 use crate::error::{Context, Error, Result};
 use crate::image::Digest;
+use crate::lifecycle::layer::Owner;
+use crate::lifecycle::layer::fingerprint::Fingerprint;
+use crate::store::remove_tree;
 use sha2::{Digest as _, Sha256};
 use std::ffi::OsStr;
 use std::fs::{self, Permissions};
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Unpacks `tar` into `folder`.
 ///
@@ -25,6 +29,52 @@ pub fn unpack_checked(tar: impl Read, diff_id: &str, folder: &Path) -> Result<()
         return Err(Error::new(format!("the cached layer is damaged: it is {found}, not {diff_id}")));
     }
     set_modes(folder, &owners)
+}
+
+/// Brings a layer to `path` from where it was unpacked.
+///
+/// # Errors
+/// When there is no folder of that layer.
+pub fn bring(unpacked: &Path, id: &str, path: &Path, owner: Option<Owner>) -> Result<Fingerprint> {
+    let (buildpack, name) = id.rsplit_once(':').context(|| format!("`{id}` is no layer"))?;
+    // The tar has the layer's path in the image, as /layers/acme_python/venv.
+    let in_tar = find(unpacked, &Path::new(&escape_id(buildpack)).join(name))
+        .context(|| format!("the cached layer `{id}` has no folder of that name"))?;
+    fs::rename(&in_tar, path).context(|| format!("cannot bring the cached layer to `{}`", path.display()))?;
+    if let Some(owner) = owner {
+        super::app::give_tree(path, owner)?;
+    }
+    Fingerprint::of_new(path)
+}
+
+/// Brings the SBOM files of cached layers below `layers`, where the layer that was unpacked has some.
+///
+/// # Errors
+/// When the folder cannot be written.
+pub fn bring_sbom(unpacked: &Path, layers: &Path) -> Result<Option<PathBuf>> {
+    let Some(found) = find(unpacked, Path::new("sbom/cache")) else { return Ok(None) };
+    let target = layers.join("sbom/cache");
+    remove_tree(&target)?;
+    fs::create_dir_all(layers.join("sbom")).context(|| format!("cannot make `{}`", layers.join("sbom").display()))?;
+    fs::rename(&found, &target).context(|| format!("cannot restore `{}`", target.display()))?;
+    Ok(Some(target))
+}
+
+/// The folder below `root` whose path ends with `tail`; the folders above it have one member each.
+fn find(root: &Path, tail: &Path) -> Option<PathBuf> {
+    let mut folder = root.to_path_buf();
+    loop {
+        let found = folder.join(tail);
+        if found.symlink_metadata().is_ok_and(|metadata| metadata.is_dir()) {
+            return Some(found);
+        }
+        let mut members = fs::read_dir(&folder).ok()?;
+        let only = members.next()?.ok()?;
+        if members.next().is_some() || !only.file_type().ok()?.is_dir() {
+            return None;
+        }
+        folder = only.path();
+    }
 }
 
 /// Sets the modes that unpacking had to leave out; each entry is `UID GID MODE PATH`.

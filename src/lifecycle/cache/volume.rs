@@ -1,13 +1,11 @@
 //! The cache in a folder of the reference's form (CACHE-01 to CACHE-09): `committed` has each layer as an uncompressed tar, named by its
 //! diffID, and the metadata; a commit fills `staging` and takes its place.
 
-use super::unpack::unpack_checked;
+use super::unpack::{bring, bring_sbom, unpack_checked};
 use super::{Blob, Cache, CachedLayer, NewContents, RestoredLayer, Source, layer_id};
-use crate::buildpack::escape_id;
 use crate::error::{Context, Error, Result};
 use crate::image::{Digest, to_json};
 use crate::lifecycle::documents::layers_metadata::{BuildpackLayer, BuildpackLayers, LayerSha};
-use crate::lifecycle::layer::fingerprint::Fingerprint;
 use crate::lifecycle::layer::{self, Contents, Owner, Parents};
 use crate::output::Output;
 use crate::store::{Store, remove_tree};
@@ -36,6 +34,24 @@ pub struct CacheMetadata {
     pub sbom: LayerSha,
     /// The layers of each buildpack.
     pub buildpacks: Vec<BuildpackLayers>,
+}
+
+impl CacheMetadata {
+    /// The metadata of a build's buildpacks, without layers.
+    pub fn of(new: &NewContents) -> Self {
+        let entry = |(key, version): &(String, String)| BuildpackLayers {
+            key: key.clone(),
+            version: version.clone(),
+            ..BuildpackLayers::default()
+        };
+        Self { buildpacks: new.buildpacks.iter().map(entry).collect(), ..Self::default() }
+    }
+
+    /// Notes what is cached of a layer.
+    pub fn add(&mut self, layer: &CachedLayer, cached: BuildpackLayer) {
+        let entry = self.buildpacks.iter_mut().find(|entry| entry.key == layer.buildpack);
+        entry.map(|entry| entry.layers.insert(layer.name.clone(), cached));
+    }
 }
 
 impl VolumeCache {
@@ -153,14 +169,7 @@ impl Cache for VolumeCache {
         let diff_id = cached.map(|layer| layer.sha.clone()).context(|| format!("the cache has no layer `{id}`"))?;
         let beside = path.parent().context(|| format!("`{}` is in no folder", path.display()))?;
         let unpacked = self.unpack(&diff_id, beside)?;
-        // The tar has the layer's path in the image, as /layers/acme_python/venv.
-        let in_tar = find(unpacked.path(), &Path::new(&escape_id(buildpack)).join(name))
-            .context(|| format!("the cached layer `{id}` has no folder of that name"))?;
-        fs::rename(&in_tar, path).context(|| format!("cannot bring the cached layer to `{}`", path.display()))?;
-        if let Some(owner) = owner {
-            super::app::give_tree(path, owner)?;
-        }
-        let fingerprint = Fingerprint::of_new(path)?;
+        let fingerprint = bring(unpacked.path(), id, path, owner)?;
         Ok(RestoredLayer { path: path.to_path_buf(), diff_id, blob: None::<Blob>, source: Source::Unpacked, fingerprint })
     }
 
@@ -169,21 +178,11 @@ impl Cache for VolumeCache {
             return Ok(None);
         }
         let unpacked = self.unpack(&self.metadata.sbom.sha, layers)?;
-        let Some(found) = find(unpacked.path(), Path::new("sbom/cache")) else { return Ok(None) };
-        let target = layers.join("sbom/cache");
-        remove_tree(&target)?;
-        fs::create_dir_all(layers.join("sbom")).context(|| format!("cannot make `{}`", layers.join("sbom").display()))?;
-        fs::rename(&found, &target).context(|| format!("cannot restore `{}`", target.display()))?;
-        Ok(Some(target))
+        bring_sbom(unpacked.path(), layers)
     }
 
     fn commit(&mut self, new: &NewContents, _store: &Store, output: &Output) -> Result<()> {
-        let entry = |(key, version): &(String, String)| BuildpackLayers {
-            key: key.clone(),
-            version: version.clone(),
-            ..BuildpackLayers::default()
-        };
-        let mut metadata = CacheMetadata { buildpacks: new.buildpacks.iter().map(entry).collect(), ..CacheMetadata::default() };
+        let mut metadata = CacheMetadata::of(new);
         for layer in &new.layers {
             let id = layer_id(&layer.buildpack, &layer.name);
             if !layer.path.is_dir() {
@@ -192,9 +191,8 @@ impl Cache for VolumeCache {
             }
             match self.stage(&id, layer, output) {
                 Ok(sha) => {
-                    let entry = metadata.buildpacks.iter_mut().find(|entry| entry.key == layer.buildpack);
                     let cached = BuildpackLayer { sha, ..layer.metadata.clone() };
-                    entry.map(|entry| entry.layers.insert(layer.name.clone(), cached));
+                    metadata.add(layer, cached);
                 }
                 Err(error) => output.warn(&format!("Failed to cache layer '{id}': {error:?}")),
             }
@@ -207,23 +205,6 @@ impl Cache for VolumeCache {
         self.take_place()?;
         self.metadata = metadata;
         Ok(())
-    }
-}
-
-/// The folder below `root` whose path ends with `tail`; the folders above it have one member each.
-fn find(root: &Path, tail: &Path) -> Option<PathBuf> {
-    let mut folder = root.to_path_buf();
-    loop {
-        let found = folder.join(tail);
-        if found.symlink_metadata().is_ok_and(|metadata| metadata.is_dir()) {
-            return Some(found);
-        }
-        let mut members = fs::read_dir(&folder).ok()?;
-        let only = members.next()?.ok()?;
-        if members.next().is_some() || !only.file_type().ok()?.is_dir() {
-            return None;
-        }
-        folder = only.path();
     }
 }
 

@@ -2,6 +2,7 @@
 //! looked at without its layers; a layer is fetched when it is read, and sent only where it is missing. Start with [`Images`].
 
 mod layout;
+mod registry;
 
 use crate::error::{Error, Result};
 use crate::image::{Image, Layer, Reference};
@@ -9,11 +10,15 @@ use crate::lifecycle::documents::report::ImageReport;
 use crate::output::Output;
 use crate::store::Store;
 pub use layout::Layouts;
+use registry::Saving;
+pub use registry::{Registry, check_write};
 
 /// A place that images are in.
 pub enum Images {
     /// A folder with an OCI layout for each image (Platform spec, "Map an image reference to a path in the layout directory").
     Layouts(Layouts),
+    /// Registries.
+    Registry(Registry),
 }
 
 /// An image that was found.
@@ -35,6 +40,7 @@ impl Images {
     pub fn find(&self, name: &str) -> Result<Option<Found>> {
         match self {
             Self::Layouts(layouts) => layouts.find(name),
+            Self::Registry(registry) => registry.find(name),
         }
     }
 
@@ -42,6 +48,7 @@ impl Images {
     pub fn is_complete(&self, found: &Found) -> bool {
         match self {
             Self::Layouts(layouts) => layouts.is_complete(found),
+            Self::Registry(registry) => registry.is_complete(found),
         }
     }
 
@@ -49,6 +56,7 @@ impl Images {
     pub fn spoken<'a>(&self, found: &'a Found) -> &'a str {
         match self {
             Self::Layouts(_) => found.identifier.split_once('@').map_or(&found.identifier, |(path, _)| path),
+            Self::Registry(_) => &found.identifier,
         }
     }
 
@@ -62,13 +70,16 @@ impl Images {
         }
         match self {
             Self::Layouts(layouts) => layouts.fetch(found, layer, store),
+            Self::Registry(registry) => registry.fetch(found, layer, store),
         }
     }
 
     /// Whether an image can be read, as far as that is asked beforehand (IMG-31).
-    #[expect(clippy::unused_self, reason = "registries are asked")]
-    pub fn can_read(&self, _name: &str) -> bool {
-        true
+    pub fn can_read(&self, name: &str) -> bool {
+        match self {
+            Self::Layouts(_) => true,
+            Self::Registry(registry) => registry.can_read(name),
+        }
     }
 
     /// Checks that images can be read and written, before work begins that would be lost (IMG-06, IMG-07).
@@ -76,9 +87,9 @@ impl Images {
     /// # Errors
     /// When one cannot.
     pub fn check_access(&self, read: &[&str], write: &[Reference]) -> Result<()> {
-        let (_, _) = (read, write);
         match self {
             Self::Layouts(_) => Ok(()),
+            Self::Registry(registry) => registry.check_access(read, write),
         }
     }
 
@@ -95,13 +106,14 @@ impl Images {
         let mut refused = Vec::new();
         let identifier = match (self, names.first()) {
             (Self::Layouts(layouts), Some(name)) => format!("{}@{}", layouts.path(&name.full())?.display(), documents.descriptor.digest),
-            (_, None) => documents.descriptor.digest.to_string(),
+            (Self::Registry(_), Some(_)) | (_, None) => documents.descriptor.digest.to_string(),
+        };
+        let saved: Vec<Result<()>> = match self {
+            Self::Layouts(layouts) => names.iter().map(|name| layouts.save(image, name, sources, store)).collect(),
+            Self::Registry(registry) => registry.save(&Saving { image, documents: &documents, names, sources, store, output }),
         };
         output.line(&format!("*** Images ({identifier}):"));
-        for name in names {
-            let saved = match self {
-                Self::Layouts(layouts) => layouts.save(image, name, sources, store),
-            };
+        for (name, saved) in names.iter().zip(saved) {
             match saved {
                 Ok(()) => {
                     output.line(&format!("      {}", name.full()));
@@ -123,6 +135,7 @@ impl Images {
         match self {
             // EXP-33.
             Self::Layouts(_) => Ok(report),
+            Self::Registry(_) => Ok(ImageReport { digest: documents.descriptor.digest.to_string(), ..report }),
         }
     }
 }

@@ -1,14 +1,15 @@
 //! The analyzer as a program.
 
 use super::privileges::become_user;
-use super::{Inputs, Phase, images, run_image, write};
+use super::{Inputs, Phase, caches, images, registries, run_image, write};
 use crate::archive::{Ownership, decompressed, unpack};
 use crate::error::{Advice, Context, Result};
 use crate::image::Reference;
 use crate::lifecycle::analyzer::{self, Identified};
 use crate::lifecycle::documents::analyzed::Analyzed;
-use crate::lifecycle::images::{Found, Images};
+use crate::lifecycle::images::{Found, Images, check_write};
 use crate::output::Output;
+use crate::registry::Registries;
 use crate::store::{Store, remove_tree};
 use launcher::api::Api;
 use std::io;
@@ -24,10 +25,11 @@ pub(super) fn run(inputs: &Inputs, phase: &Phase) -> Result<()> {
     let names: Vec<String> = std::iter::once(app).chain(inputs.texts("tag", "")).collect();
     let names = images::output_names(&names, inputs)?;
     let layers = inputs.path("layers");
+    let registries = registries::open(inputs, phase)?;
     become_user(inputs.owner(), &[Some(&layers), inputs.optional_path("launch-cache").as_deref()])?;
-    let images = images::open(inputs, phase)?;
+    let images = images::open(inputs, phase, &registries)?;
     let run_image = run_image::choose(&names[0], &images, inputs, phase)?;
-    let analyzed = analyze(&names, &run_image, &images, inputs, phase.output).code(ANALYZE_WENT_WRONG)?;
+    let analyzed = analyze(&names, &run_image, &images, &registries, inputs, phase.output).code(ANALYZE_WENT_WRONG)?;
     write(&inputs.path("analyzed"), &analyzed.to_toml()?)
 }
 
@@ -35,9 +37,20 @@ pub(super) fn run(inputs: &Inputs, phase: &Phase) -> Result<()> {
 ///
 /// # Errors
 /// When the images cannot be read (exit code 32 is the caller's to set).
-pub(super) fn analyze(names: &[Reference], run_image: &str, images: &Images, inputs: &Inputs, output: &Output) -> Result<Analyzed> {
+pub(super) fn analyze(
+    names: &[Reference],
+    run_image: &str,
+    images: &Images,
+    registries: &Registries,
+    inputs: &Inputs,
+    output: &Output,
+) -> Result<Analyzed> {
     let previous_name = inputs.text("previous-image").unwrap_or_else(|| names[0].full());
-    images.check_access(&[&previous_name, run_image], names)?;
+    images.check_access(&[&previous_name, run_image], &[])?;
+    if let Some(cache) = caches::image(inputs)? {
+        check_write(registries, &cache)?;
+    }
+    images.check_access(&[], names)?;
     let previous = images.find(&previous_name).context(|| "getting previous image")?;
     let previous = previous.filter(|found| {
         let complete = images.is_complete(found);

@@ -1,7 +1,9 @@
 //! The creator: all phases as one program (CRE-01).
 
 use super::privileges::{become_user, with_home};
-use super::{BAD_ARGUMENT, Inputs, Phase, analyzer, builder, caches, detector, exporter, images, read, restorer, run_image, write};
+use super::{
+    BAD_ARGUMENT, Inputs, Phase, analyzer, builder, caches, detector, exporter, images, read, registries, restorer, run_image, write,
+};
 use crate::buildpack::GroupDocument;
 use crate::error::{Advice, Context, Error, Result};
 use crate::lifecycle::restorer::Restored;
@@ -19,18 +21,19 @@ pub(super) fn run(inputs: &Inputs, phase: &Phase) -> Result<()> {
     let names = images::output_names(&names, inputs)?;
     let (layers, cache_folder, launch_cache) =
         (inputs.path("layers"), inputs.optional_path("cache-dir"), inputs.optional_path("launch-cache"));
+    let registries = registries::open(inputs, phase)?;
     become_user(inputs.owner(), &[cache_folder.as_deref(), launch_cache.as_deref(), Some(&layers)])?;
     let environment = with_home(phase.environment, inputs.owner())?;
     let hermetic = Phase { output: phase.output, environment: &environment };
-    let images = images::open(inputs, phase)?;
-    let mut cache = caches::open(inputs, phase)?;
+    let images = images::open(inputs, phase, &registries)?;
+    let mut cache = caches::open(inputs, phase, &registries)?;
     if cache.is_none() && inputs.is_on("parallel") {
         phase.output.warn("Parallel export has been enabled, but it has not taken effect because no cache has been specified.");
     }
     let run_image = run_image::choose(&names[0], &images, inputs, phase)?;
 
     phase.output.heading("ANALYZING");
-    let analyzed = analyzer::analyze(&names, &run_image, &images, inputs, phase.output).code(ANALYZE_WENT_WRONG)?;
+    let analyzed = analyzer::analyze(&names, &run_image, &images, &registries, inputs, phase.output).code(ANALYZE_WENT_WRONG)?;
     write(&inputs.path("analyzed"), &analyzed.to_toml()?)?;
     phase.output.heading("DETECTING");
     detector::detect(inputs, &hermetic, detector::Extensions::Find)?;

@@ -2,7 +2,7 @@
 
 use super::privileges::become_user;
 use super::sboms::sboms;
-use super::{BAD_ARGUMENT, Inputs, Phase, caches, images, read, run_image, write};
+use super::{BAD_ARGUMENT, Inputs, Phase, caches, images, read, registries, run_image, write};
 use crate::buildpack::{Api, BomBuildpack, BomEntry, BuildMetadata, GroupDocument, bom, escape_id};
 use crate::error::{Advice, Context, Error, Result};
 use crate::lifecycle::cache::Cache;
@@ -41,9 +41,10 @@ pub(super) fn run(inputs: &Inputs, phase: &Phase) -> Result<()> {
     if launch_cache.is_some() && !inputs.is_on("daemon") {
         phase.output.warn("Ignoring -launch-cache, only intended for use with -daemon");
     }
+    let registries = registries::open(inputs, phase)?;
     become_user(inputs.owner(), &[cache_folder.as_deref(), launch_cache.as_deref()])?;
-    let images = images::open(inputs, phase)?;
-    let mut cache = caches::open(inputs, phase)?;
+    let images = images::open(inputs, phase, &registries)?;
+    let mut cache = caches::open(inputs, phase, &registries)?;
     if cache.is_none() && inputs.is_on("parallel") {
         phase.output.warn("Parallel export has been enabled, but it has not taken effect because no cache has been specified.");
     }

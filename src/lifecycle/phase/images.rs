@@ -3,22 +3,26 @@
 use super::{BAD_ARGUMENT, Inputs, Phase};
 use crate::error::{Advice, Context, Error, Result};
 use crate::image::Reference;
-use crate::lifecycle::images::{Images, Layouts};
+use crate::lifecycle::images::{Images, Layouts, Registry};
+use crate::registry::Registries;
+use std::sync::Arc;
 
 /// Opens the place that images are in.
 ///
 /// # Errors
 /// When the flags ask for what cannot be.
-pub(super) fn open(inputs: &Inputs, phase: &Phase) -> Result<Images> {
+pub(super) fn open(inputs: &Inputs, phase: &Phase, registries: &Arc<Registries>) -> Result<Images> {
     if inputs.is_on("layout") {
         phase.allow_experimental(inputs, "export to OCI layout format")?;
         let folder =
             inputs.optional_path("layout-dir").context(|| "failed to resolve inputs: -layout-dir is required").code(BAD_ARGUMENT)?;
         return Ok(Images::Layouts(Layouts::new(folder)));
     }
-    let place = if inputs.is_on("daemon") { "a daemon" } else { "a registry" };
-    Err(Error::new(format!("this version cannot work with images in {place} as a program of its own"))
-        .hint("use `-layout`, or `cooper build`, which runs all phases"))
+    if inputs.is_on("daemon") {
+        return Err(Error::new("this version cannot work with images in a daemon as a program of its own")
+            .hint("use a registry, `-layout`, or `cooper build`, which runs all phases"));
+    }
+    Ok(Images::Registry(Registry::new(registries.clone())))
 }
 
 /// The names of the images that a phase is to make.

@@ -12,6 +12,7 @@ mod images;
 mod inputs;
 mod privileges;
 mod rebaser;
+mod registries;
 mod restorer;
 mod run_image;
 mod sboms;

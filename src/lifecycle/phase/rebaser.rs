@@ -1,7 +1,7 @@
 //! The rebaser as a program.
 
 use super::privileges::become_user;
-use super::{BAD_ARGUMENT, Inputs, Phase, images, write};
+use super::{BAD_ARGUMENT, Inputs, Phase, images, registries, write};
 use crate::error::{Advice, Context, Error, Result};
 use crate::lifecycle::documents::report::Report;
 use crate::lifecycle::rebaser::{Rebase, rebase, run_image_names};
@@ -23,8 +23,9 @@ pub(super) fn run(inputs: &Inputs, phase: &Phase) -> Result<()> {
         }
         (wanted, deprecated) => wanted.or(deprecated),
     };
+    let registries = registries::open(inputs, phase)?;
     become_user(inputs.owner(), &[])?;
-    let images = images::open(inputs, phase)?;
+    let images = images::open(inputs, phase, &registries)?;
     let previous = inputs.text("previous-image").filter(|_| inputs.api >= Api::new(0, 11));
     let app_name = previous.unwrap_or_else(|| names[0].full());
     let app = images.find(&app_name).and_then(|found| found.context(|| format!("there is no image `{app_name}`")));

@@ -1,12 +1,13 @@
 //! The restorer as a program.
 
 use super::privileges::become_user;
-use super::{Inputs, Phase, caches, images, read, run_image, write};
+use super::{Inputs, Phase, caches, images, read, registries, run_image, write};
 use crate::buildpack::GroupDocument;
 use crate::error::{Context, Error, Result};
 use crate::lifecycle::analyzer;
 use crate::lifecycle::cache::Cache;
 use crate::lifecycle::documents::analyzed::Analyzed;
+use crate::lifecycle::images::Images;
 use crate::lifecycle::restorer::{self, Extent, Restore, Restored};
 use crate::store::Store;
 use launcher::api::Api;
@@ -16,6 +17,7 @@ use std::path::Path;
 pub(super) fn run(inputs: &Inputs, phase: &Phase) -> Result<()> {
     inputs.images(0..=0)?;
     let (layers, cache_folder) = (inputs.path("layers"), inputs.optional_path("cache-dir"));
+    let registries = registries::open(inputs, phase)?;
     become_user(inputs.owner(), &[Some(&layers), cache_folder.as_deref(), Some(Path::new("/kaniko"))])?;
     let group = GroupDocument::parse(&read(&inputs.path("group"), "group")?).context(|| "failed to read group file")?;
     super::exporter::check_apis(&group)?;
@@ -25,8 +27,9 @@ pub(super) fn run(inputs: &Inputs, phase: &Phase) -> Result<()> {
         phase.output.warn(&format!("Not using analyzed data, usable file not found: {}: {error}", analyzed_path.display()));
         Analyzed::default()
     });
-    let cache = caches::open(inputs, phase)?;
-    complete_run_image(&mut analyzed, &group, inputs, phase)?;
+    let cache = caches::open(inputs, phase, &registries)?;
+    let images = images::open(inputs, phase, &registries)?;
+    complete_run_image(&mut analyzed, &group, &images, inputs, phase)?;
     write(&analyzed_path, &analyzed.to_toml()?)?;
     restore(&group, &analyzed, cache.as_deref(), inputs, phase).map(drop)
 }
@@ -58,19 +61,19 @@ pub(super) fn restore(
 }
 
 /// RES-18, RES-19: what an extension switched to is looked at; one of the builder's own must be readable.
-fn complete_run_image(analyzed: &mut Analyzed, group: &GroupDocument, inputs: &Inputs, phase: &Phase) -> Result<()> {
+fn complete_run_image(analyzed: &mut Analyzed, group: &GroupDocument, images: &Images, inputs: &Inputs, phase: &Phase) -> Result<()> {
     let Some(run_image) = &mut analyzed.run_image else { return Ok(()) };
     let name = if run_image.image.is_empty() { run_image.reference.clone() } else { run_image.image.clone() };
     if inputs.api >= Api::new(0, 14) {
         let offered = run_image::offered(inputs, phase)?;
-        if offered.images.iter().any(|entry| entry.contains(&name)) && !images::open(inputs, phase)?.can_read(&name) {
+        if offered.images.iter().any(|entry| entry.contains(&name)) && !images.can_read(&name) {
             return Err(Error::new(format!("selected run image '{name}' is not accessible")));
         }
     }
     if inputs.api < Api::new(0, 10) || group.extensions.is_empty() || run_image.target.is_some() {
         return Ok(());
     }
-    let found = images::open(inputs, phase)?.find(&name)?.context(|| format!("get run image {name}"))?;
+    let found = images.find(&name)?.context(|| format!("get run image {name}"))?;
     run_image.reference.clone_from(&found.identifier);
     if inputs.api >= Api::new(0, 12) {
         run_image.target = Some(analyzer::target(&found.image)?);

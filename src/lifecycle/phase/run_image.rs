@@ -6,21 +6,34 @@ use crate::image::Reference;
 use crate::lifecycle::documents::run::RunImages;
 use crate::lifecycle::images::Images;
 use launcher::api::Api;
+use std::path::PathBuf;
 
 /// The run images on offer; none where there is no file.
 ///
 /// # Errors
 /// When the file cannot be read.
 pub(super) fn offered(inputs: &Inputs, phase: &Phase) -> Result<RunImages> {
+    let (path, found) = read(inputs)?;
+    if found.is_none() {
+        phase.output.line(&format!("No run metadata found at path \"{}\"", path.display()));
+    }
+    Ok(found.unwrap_or_default())
+}
+
+/// The names of all run images on offer; none where the file cannot be read, which is told when they are chosen from.
+pub(super) fn names(inputs: &Inputs) -> Vec<String> {
+    let offered = read(inputs).map(|(_, found)| found.unwrap_or_default()).unwrap_or_default();
+    offered.images.iter().flat_map(|entry| entry.all().map(str::to_string).collect::<Vec<_>>()).collect()
+}
+
+fn read(inputs: &Inputs) -> Result<(PathBuf, Option<RunImages>)> {
     let (path, parse): (_, fn(&str) -> Result<RunImages>) =
         if inputs.api >= Api::new(0, 12) { (inputs.path("run"), RunImages::parse) } else { (inputs.path("stack"), RunImages::parse_stack) };
+    let describe = || format!("failed to read `{}`", path.display());
     match std::fs::read_to_string(&path) {
-        Ok(text) => parse(&text).context(|| format!("failed to read `{}`", path.display())),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            phase.output.line(&format!("No run metadata found at path \"{}\"", path.display()));
-            Ok(RunImages::default())
-        }
-        Err(error) => Err(error).context(|| format!("failed to read `{}`", path.display())),
+        Ok(text) => parse(&text).context(describe).map(|found| (path.clone(), Some(found))),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok((path, None)),
+        Err(error) => Err(error).context(describe),
     }
 }
 

@@ -1,0 +1,112 @@
+//! Images in registries. Only what a registry lacks is sent, and of base images only their documents are read (IMG-27, REB-21).
+
+use super::Found;
+use crate::error::{Context, Result};
+use crate::image::{Documents, Image, Layer, Reference};
+use crate::output::Output;
+use crate::registry::{Blob, Lookup, Push, Registries, Source};
+use crate::store::Store;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// An image that is saved.
+#[derive(Clone, Copy)]
+pub(super) struct Saving<'a> {
+    pub image: &'a Image,
+    pub documents: &'a Documents,
+    pub names: &'a [Reference],
+    /// Images that some of its layers are of.
+    pub sources: &'a [&'a Found],
+    pub store: &'a Store,
+    pub output: &'a Output,
+}
+
+/// Images in registries.
+pub struct Registry(Arc<Registries>);
+
+impl Registry {
+    /// The images that these registries have.
+    pub fn new(registries: Arc<Registries>) -> Self {
+        Self(registries)
+    }
+
+    /// Finds an image by its name. One for other processors only counts as missing (IMG-15).
+    pub fn find(&self, name: &str) -> Result<Option<Found>> {
+        match self.0.find(&Reference::parse(name)?)? {
+            Lookup::Found(remote) => Ok(Some(Found { name: name.to_string(), identifier: remote.identifier(), image: remote.image })),
+            Lookup::Missing | Lookup::OtherPlatforms(_) => Ok(None),
+        }
+    }
+
+    /// Whether the registry has the blobs of all layers.
+    pub fn is_complete(&self, found: &Found) -> bool {
+        let name = Reference::parse(&found.identifier);
+        let digests = || found.image.layers.iter().map(|layer| &layer.blob.digest).collect::<BTreeSet<_>>();
+        name.and_then(|name| self.0.has_blobs(&name, digests().into_iter().collect())).unwrap_or(false)
+    }
+
+    /// Brings a layer into the store.
+    pub fn fetch(&self, found: &Found, layer: &Layer, store: &Store) -> Result<()> {
+        self.0.fetch_layer(&Reference::parse(&found.identifier)?, layer, store)
+    }
+
+    /// Whether an image can be read.
+    pub fn can_read(&self, name: &str) -> bool {
+        Reference::parse(name).is_ok_and(|name| self.0.check_read(&name).is_ok())
+    }
+
+    /// IMG-06, IMG-07.
+    pub fn check_access(&self, read: &[&str], write: &[Reference]) -> Result<()> {
+        for name in read {
+            let checked = Reference::parse(name).and_then(|name| self.0.check_read(&name));
+            let checked = checked.context(|| format!("failed to ensure registry read access to {name}"));
+            checked.context(|| "validating registry read access")?;
+        }
+        for name in write {
+            check_write(&self.0, name)?;
+        }
+        Ok(())
+    }
+
+    /// Sends an image under all its names; says of each what became of it.
+    pub(super) fn save(&self, saving: &Saving) -> Vec<Result<()>> {
+        let Saving { image, documents, names, sources, store, output } = *saving;
+        let progress = names.first().map(|name| output.progress(&format!("sending {name}"), Some(image.compressed_size())));
+        let mut done: Vec<&Reference> = Vec::new();
+        let mut results = Vec::new();
+        for name in names {
+            let is_done = done.iter().any(|other| other.repository() == name.repository());
+            let pushed = if is_done {
+                Ok(())
+            } else {
+                let push =
+                    Push { documents, blobs: blobs(image, &done, sources), store, progress: progress.as_ref().filter(|_| done.is_empty()) };
+                self.0.push_blobs(&push, name)
+            };
+            if pushed.is_ok() && !is_done {
+                done.push(name);
+            }
+            results.push(pushed.and_then(|()| self.0.push_manifest(documents, name)));
+        }
+        results
+    }
+}
+
+/// Checks that an image can be written, before work begins that would be lost (IMG-06, IMG-07).
+///
+/// # Errors
+/// When it cannot.
+pub fn check_write(registries: &Registries, name: &Reference) -> Result<()> {
+    let checked = registries.check_write(name).context(|| format!("failed to ensure registry read/write access to {}", name.full()));
+    checked.context(|| "validating registry write access")
+}
+
+/// Each layer's blob, and which repositories have it.
+fn blobs(image: &Image, done: &[&Reference], sources: &[&Found]) -> Vec<Blob> {
+    let places = |layer: &Layer| {
+        let has = |found: &&&Found| found.image.layers.iter().any(|other| other.blob.digest == layer.blob.digest);
+        let of_sources = sources.iter().filter(has).filter_map(|found| Reference::parse(&found.identifier).ok());
+        done.iter().map(|name| (*name).clone()).chain(of_sources).map(Source).collect()
+    };
+    image.layers.iter().map(|layer| Blob { layer: layer.clone(), sources: places(layer) }).collect()
+}

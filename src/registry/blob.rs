@@ -1,0 +1,95 @@
+//! Receives blobs, and checks each while it arrives.
+
+use super::Registries;
+use super::fault::fault;
+use super::session::{Access, Call, Session};
+use crate::error::{Context, Error, Result};
+use crate::http::{Failure, Method, Response, repeatedly};
+use crate::image::{Descriptor, Digest, Reference};
+use sha2::{Digest as _, Sha256};
+
+impl Registries {
+    /// Receives a blob of a repository. `restart` is called before the first byte, as often as that comes; `receive` with each piece. Only when
+    /// this returns are the pieces known to be the blob.
+    ///
+    /// # Errors
+    /// When the registry does not have it, or sends something else; or when `receive` fails.
+    pub fn read_blob(
+        &self,
+        name: &Reference,
+        blob: &Descriptor,
+        restart: &mut dyn FnMut() -> Result<()>,
+        receive: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<()> {
+        let session = self.session(name)?;
+        read(&session, name.repository(), blob, restart, receive)
+            .context(|| format!("cannot read the blob {} of `{}/{}`", blob.digest, name.registry(), name.repository()))
+    }
+}
+
+/// Whether a repository has a blob.
+pub(super) fn is_there(session: &Session, repository: &str, digest: &Digest, access: Access) -> Result<bool> {
+    let path = format!("blobs/{digest}");
+    let call = Call::new(Method::HEAD, repository, &path, access);
+    repeatedly(|| {
+        let response = session.send(&call)?;
+        match response.status() {
+            200 => Ok(true),
+            404 => Ok(false),
+            _ => Err(fault(response)),
+        }
+    })
+}
+
+/// What arrived so far.
+#[derive(Default)]
+struct Arrived {
+    hash: Sha256,
+    size: u64,
+}
+
+/// Receives a blob; where the connection breaks, goes on from there if the registry can.
+pub(super) fn read(
+    session: &Session,
+    repository: &str,
+    blob: &Descriptor,
+    restart: &mut dyn FnMut() -> Result<()>,
+    receive: &mut dyn FnMut(&[u8]) -> Result<()>,
+) -> Result<()> {
+    let path = format!("blobs/{}", blob.digest);
+    let mut arrived = Arrived::default();
+    repeatedly(|| {
+        let mut call = Call::new(Method::GET, repository, &path, Access::Pull);
+        if arrived.size > 0 {
+            call.headers.push(("range", format!("bytes={}-", arrived.size)));
+        }
+        let response = session.send(&call)?;
+        if !goes_on(&response, arrived.size) {
+            if response.status() != 200 {
+                return Err(fault(response));
+            }
+            restart()?;
+            arrived = Arrived::default();
+        }
+        let received = response.stream(&mut |piece| {
+            arrived.size += piece.len() as u64;
+            if arrived.size > blob.size {
+                return Err(Error::new(format!("the registry sends more than the {} bytes that it promised", blob.size)));
+            }
+            arrived.hash.update(piece);
+            receive(piece)
+        });
+        received?;
+        if arrived.size < blob.size {
+            let error = Error::new(format!("the registry sent {} of {} bytes", arrived.size, blob.size));
+            return Err(Failure::Passing(error, None));
+        }
+        let found = Digest::from_sha256(arrived.hash.clone().finalize().into());
+        if found == blob.digest { Ok(()) } else { Err(Failure::Final(Error::new(format!("the registry sent {found} instead")))) }
+    })
+}
+
+fn goes_on(response: &Response, from: u64) -> bool {
+    let range = response.header("content-range").unwrap_or_default();
+    from > 0 && response.status() == 206 && range.strip_prefix("bytes ").is_some_and(|range| range.starts_with(&format!("{from}-")))
+}

@@ -1,0 +1,236 @@
+//! Looks an image up: its manifest and its configuration, no layers.
+
+use super::fault::fault;
+use super::session::{Access, Call, Session};
+use super::{Registries, blob};
+use crate::error::{Advice, Context, Error, Result};
+use crate::http::{Failure, Method, repeatedly};
+use crate::image::{Descriptor, Digest, Image, Index, Manifest, Reference, media_type};
+use serde::Deserialize;
+
+/// A longer manifest is refused, as registries do.
+const LONGEST_MANIFEST: u64 = 4 << 20;
+/// A longer configuration is something else.
+const LONGEST_CONFIG: u64 = 16 << 20;
+/// Lists of lists of images are followed so far.
+const DEEPEST: u32 = 3;
+
+/// What a registry has under a name.
+#[derive(Clone, Debug)]
+pub enum Lookup {
+    /// An image.
+    Found(Box<Remote>),
+    /// Nothing.
+    Missing,
+    /// Images, but none for this machine's processor (IMG-15); these are there.
+    OtherPlatforms(Vec<String>),
+}
+
+/// An image in a registry.
+#[derive(Clone, Debug)]
+pub struct Remote {
+    /// The name that it was found by.
+    pub name: Reference,
+    /// Its manifest.
+    pub manifest: Descriptor,
+    /// The bytes of its manifest.
+    pub manifest_bytes: Vec<u8>,
+    /// The bytes of its configuration.
+    pub config_bytes: Vec<u8>,
+    /// The image.
+    pub image: Image,
+}
+
+impl Remote {
+    /// `REPOSITORY@DIGEST` (IMG-17).
+    pub fn identifier(&self) -> String {
+        format!("{}/{}@{}", self.name.registry(), self.name.repository(), self.manifest.digest)
+    }
+}
+
+/// What is known of a document before it is read.
+#[derive(Default, Deserialize)]
+struct Kind {
+    #[serde(rename = "mediaType", default)]
+    media_type: String,
+    #[serde(default)]
+    manifests: Option<serde::de::IgnoredAny>,
+    #[serde(default)]
+    layers: Option<serde::de::IgnoredAny>,
+    #[serde(default)]
+    config: Option<serde::de::IgnoredAny>,
+}
+
+struct Document {
+    descriptor: Descriptor,
+    bytes: Vec<u8>,
+}
+
+impl Registries {
+    /// Looks an image up; of a list of images, the one for this machine's processor.
+    ///
+    /// # Errors
+    /// When the registry cannot be reached, refuses, or has something else under that name.
+    pub fn find(&self, name: &Reference) -> Result<Lookup> {
+        self.find_image(name).context(|| format!("cannot read the image `{}`", name.full()))
+    }
+
+    fn find_image(&self, name: &Reference) -> Result<Lookup> {
+        let session = self.session(name)?;
+        let wanted = name.digest().map_or_else(|| name.tag().unwrap_or("latest").to_string(), ToString::to_string);
+        let Some(mut document) = manifest(&session, name, &wanted, None)? else { return Ok(Lookup::Missing) };
+        for _ in 0..DEEPEST {
+            if !is_list(&document)? {
+                return image(&session, name, document).map(|remote| Lookup::Found(Box::new(remote)));
+            }
+            let index: Index = serde_json::from_slice(&document.bytes).context(|| "the list of images makes no sense")?;
+            let Some(child) = choose(&index, host_architecture()) else { return Ok(Lookup::OtherPlatforms(platforms(&index))) };
+            document = manifest(&session, name, child.digest.as_str(), Some(child))?
+                .context(|| format!("the registry lacks the image {}", child.digest))?;
+        }
+        Err(Error::new("it is a list of lists of lists of images"))
+    }
+
+    /// Whether an image may be read, as far as the registry tells: a missing one may be (IMG-05).
+    ///
+    /// # Errors
+    /// When the registry cannot be reached or refuses.
+    pub fn check_read(&self, name: &Reference) -> Result<()> {
+        let session = self.session(name)?;
+        let wanted = name.digest().map_or_else(|| name.tag().unwrap_or("latest").to_string(), ToString::to_string);
+        let path = format!("manifests/{wanted}");
+        let call = Call { headers: vec![accept()], ..Call::new(Method::HEAD, name.repository(), &path, Access::Pull) };
+        repeatedly(|| {
+            let response = session.send(&call)?;
+            match response.status() {
+                401 | 403 => Err(fault(response)),
+                _ => Ok(()),
+            }
+        })
+    }
+}
+
+/// What this program understands.
+fn accept() -> (&'static str, String) {
+    let kinds = [media_type::MANIFEST, media_type::INDEX, media_type::DOCKER_MANIFEST, media_type::DOCKER_INDEX];
+    ("accept", kinds.join(", "))
+}
+
+/// The document that a tag or a digest names; nothing where the registry does not have it.
+fn manifest(session: &Session, name: &Reference, wanted: &str, expected: Option<&Descriptor>) -> Result<Option<Document>> {
+    let path = format!("manifests/{wanted}");
+    let call = Call { headers: vec![accept()], ..Call::new(Method::GET, name.repository(), &path, Access::Pull) };
+    let pinned = Digest::parse(wanted).ok();
+    repeatedly(|| {
+        let response = session.send(&call)?;
+        match response.status() {
+            200 => {}
+            404 => return Ok(None),
+            _ => return Err(fault(response)),
+        }
+        let said = response.header("docker-content-digest").and_then(|digest| Digest::parse(digest).ok());
+        let content_type = response.header("content-type").unwrap_or_default().split(';').next().unwrap_or_default().trim().to_string();
+        let bytes = response.bytes(LONGEST_MANIFEST)?;
+        let found = Digest::of(&bytes);
+        let size = expected.map_or(bytes.len() as u64, |expected| expected.size);
+        if pinned.as_ref().or(said.as_ref()).is_some_and(|digest| *digest != found) || size != bytes.len() as u64 {
+            return Err(Failure::Final(Error::new(format!(
+                "the registry sent the manifest {found} instead of the one that was asked for"
+            ))));
+        }
+        let kind: Kind = serde_json::from_slice(&bytes).context(|| "the manifest is no JSON of the known form")?;
+        let media_type = if kind.media_type.is_empty() { content_type } else { kind.media_type };
+        Ok(Some(Document { descriptor: Descriptor::new(&media_type, bytes.len() as u64, found), bytes }))
+    })
+}
+
+/// Whether a document lists images; a document that others could read in another way is refused.
+fn is_list(document: &Document) -> Result<bool> {
+    let kind: Kind = serde_json::from_slice(&document.bytes).context(|| "the manifest is no JSON of the known form")?;
+    let wrong = |why: &str| Err(Error::new(format!("the manifest {} {why}", document.descriptor.digest)));
+    match (kind.manifests.is_some(), kind.layers.is_some() || kind.config.is_some()) {
+        (true, true) => wrong("is both an image and a list of images"),
+        (false, false) => wrong("is of a form that is no longer supported").hint("build or push the image again with a newer tool"),
+        (is_list, _) => {
+            let lists = [media_type::INDEX, media_type::DOCKER_INDEX];
+            let named = kind.media_type.is_empty() || lists.contains(&kind.media_type.as_str()) == is_list;
+            if named { Ok(is_list) } else { wrong(&format!("is no `{}`", kind.media_type)) }
+        }
+    }
+}
+
+fn image(session: &Session, name: &Reference, document: Document) -> Result<Remote> {
+    let manifest: Manifest = serde_json::from_slice(&document.bytes).context(|| "the manifest makes no sense")?;
+    if manifest.config.size > LONGEST_CONFIG {
+        return Err(Error::new(format!("the configuration has {} bytes", manifest.config.size)));
+    }
+    let config = std::cell::RefCell::new(Vec::new());
+    let mut restart = || {
+        config.borrow_mut().clear();
+        Ok(())
+    };
+    let mut receive = |piece: &[u8]| {
+        config.borrow_mut().extend_from_slice(piece);
+        Ok(())
+    };
+    blob::read(session, name.repository(), &manifest.config, &mut restart, &mut receive).context(|| "cannot read the configuration")?;
+    let config_bytes = config.into_inner();
+    let config = serde_json::from_slice(&config_bytes).context(|| "the configuration makes no sense")?;
+    let image = Image::from_documents(&manifest, config)?;
+    Ok(Remote { name: name.clone(), manifest: document.descriptor, manifest_bytes: document.bytes, config_bytes, image })
+}
+
+/// This machine's processor, as images name it.
+pub fn host_architecture() -> &'static str {
+    match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        "powerpc64" => "ppc64le",
+        other => other,
+    }
+}
+
+fn platform<'a>(manifest: &'a Descriptor, key: &str, default: &'a str) -> &'a str {
+    manifest.platform.as_ref().and_then(|platform| platform[key].as_str()).unwrap_or(default)
+}
+
+/// The first image for Linux on a processor.
+fn choose<'a>(index: &'a Index, architecture: &str) -> Option<&'a Descriptor> {
+    let fits = |manifest: &&Descriptor| {
+        platform(manifest, "os", "linux") == "linux" && platform(manifest, "architecture", "amd64") == architecture
+    };
+    index.manifests.iter().find(fits)
+}
+
+fn platforms(index: &Index) -> Vec<String> {
+    let name = |manifest: &Descriptor| format!("{}/{}", platform(manifest, "os", "linux"), platform(manifest, "architecture", "amd64"));
+    index.manifests.iter().map(name).take(20).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// IMG-15.
+    #[test]
+    fn a_list_of_images_is_asked_for_this_processor() {
+        let entry = |platform: serde_json::Value, text: &str| Descriptor {
+            platform: (!platform.is_null()).then_some(platform),
+            ..Descriptor::of(media_type::MANIFEST, text.as_bytes())
+        };
+        let index = Index {
+            manifests: vec![
+                entry(serde_json::json!({"os": "unknown", "architecture": "unknown"}), "attestation"),
+                entry(serde_json::json!({"os": "windows", "architecture": "arm64"}), "windows"),
+                entry(serde_json::json!({"os": "linux", "architecture": "arm64"}), "arm64"),
+                entry(serde_json::Value::Null, "plain"),
+            ],
+            ..Index::default()
+        };
+        let chosen = |architecture: &str| choose(&index, architecture).map(|manifest| manifest.digest.clone());
+        assert_eq!(chosen("arm64"), Some(Digest::of(b"arm64")));
+        assert_eq!(chosen("amd64"), Some(Digest::of(b"plain")));
+        assert_eq!(chosen("s390x"), None);
+        assert_eq!(platforms(&index), ["unknown/unknown", "windows/arm64", "linux/arm64", "linux/amd64"]);
+    }
+}

@@ -1,0 +1,139 @@
+//! Sends an image: first the blobs that the registry lacks, several at once, then the manifest under each name.
+
+use super::fault::fault;
+use super::pull::each;
+use super::session::{Access, Call, Session};
+use super::upload::{self, Content, Mount};
+use super::{Registries, pull};
+use crate::error::{Context, Error, Result};
+use crate::http::{Body, Method, repeatedly};
+use crate::image::{Descriptor, Digest, Documents, Layer, Manifest, Reference};
+use crate::output::Progress;
+use crate::store::Store;
+use std::collections::BTreeSet;
+
+/// How many blobs are sent at once.
+const AT_ONCE: usize = 4;
+
+/// An image to send.
+pub struct Push<'a> {
+    /// Its documents.
+    pub documents: &'a Documents,
+    /// Its layers' blobs.
+    pub blobs: Vec<Blob>,
+    /// Where the blobs are that are in a file, and where others are kept on the way.
+    pub store: &'a Store,
+    /// Where to report bytes.
+    pub progress: Option<&'a Progress>,
+}
+
+/// A layer's blob, and where it is.
+#[derive(Clone, Debug)]
+pub struct Blob {
+    /// The layer.
+    pub layer: Layer,
+    /// Where it is besides the store, the best place first.
+    pub sources: Vec<Source>,
+}
+
+/// A repository that has a blob.
+#[derive(Clone, Debug)]
+pub struct Source(pub Reference);
+
+impl Registries {
+    /// Sends the blobs of an image to the repository of `name`, as far as it lacks them (IMG-27), and its configuration.
+    ///
+    /// # Errors
+    /// When the registry cannot be reached or refuses, or when a blob is nowhere.
+    pub fn push_blobs(&self, push: &Push, name: &Reference) -> Result<()> {
+        let session = self.session(name)?;
+        let mut seen = BTreeSet::new();
+        let blobs: Vec<&Blob> =
+            push.blobs.iter().filter(|blob| is_sent(&blob.layer.blob) && seen.insert(&blob.layer.blob.digest)).collect();
+        each(blobs, AT_ONCE, |blob| {
+            let pushed = self.push_blob(&session, push, name, blob).context(|| format!("cannot send the layer {}", blob.layer.blob.digest));
+            if let Some(progress) = push.progress {
+                progress.add(blob.layer.blob.size);
+            }
+            pushed
+        })?;
+        let manifest: Manifest = serde_json::from_slice(&push.documents.manifest).context(|| "the manifest makes no sense")?;
+        let config = &manifest.config.digest;
+        if upload::has(&session, name.repository(), config)? {
+            return Ok(());
+        }
+        upload::send(&session, name.repository(), config, &Content::Bytes(&push.documents.config), None)
+            .context(|| "cannot send the configuration")
+    }
+
+    fn push_blob(&self, session: &Session, push: &Push, name: &Reference, blob: &Blob) -> Result<()> {
+        let (digest, repository) = (&blob.layer.blob.digest, name.repository());
+        if upload::has(session, repository, digest)? {
+            return Ok(());
+        }
+        let neighbours = blob.sources.iter().map(|Source(source)| source).filter(|source| source.registry() == name.registry());
+        let mut started = None;
+        for source in neighbours.filter(|source| source.repository() != repository) {
+            match upload::mount(session, repository, digest, source.repository())? {
+                Mount::Done => return Ok(()),
+                Mount::Send(place) => started = place,
+            }
+        }
+        self.bring(push, blob)?;
+        upload::send(session, repository, digest, &Content::File(&push.store.blob_path(digest)), started)
+    }
+
+    /// Brings a blob that is elsewhere into the store.
+    fn bring(&self, push: &Push, blob: &Blob) -> Result<()> {
+        let mut result = if push.store.has_blob(&blob.layer.blob.digest) { Ok(()) } else { Err(Error::new("it is nowhere")) };
+        for Source(source) in &blob.sources {
+            if result.is_ok() {
+                break;
+            }
+            result = pull::fetch(self, source, &blob.layer, push.store, None);
+        }
+        result
+    }
+
+    /// Gives the image a name; its blobs must be there.
+    ///
+    /// # Errors
+    /// When the registry cannot be reached or refuses.
+    pub fn push_manifest(&self, documents: &Documents, name: &Reference) -> Result<()> {
+        let session = self.session(name)?;
+        let path = format!("manifests/{}", name.tag().unwrap_or("latest"));
+        let headers = vec![("content-type", documents.descriptor.media_type.clone())];
+        let call = Call {
+            headers,
+            body: Body::Bytes(documents.manifest.clone()),
+            ..Call::new(Method::PUT, name.repository(), &path, Access::Push)
+        };
+        repeatedly(|| {
+            let response = session.send(&call)?;
+            if !matches!(response.status(), 200 | 201 | 202 | 204) {
+                return Err(fault(response));
+            }
+            let kept = response.header("docker-content-digest").and_then(|digest| Digest::parse(digest).ok());
+            match kept.filter(|kept| *kept != documents.descriptor.digest) {
+                Some(kept) => {
+                    Err(Error::new(format!("the registry keeps the manifest {kept} instead of {}", documents.descriptor.digest)).into())
+                }
+                None => Ok(()),
+            }
+        })
+    }
+
+    /// Whether images may be written to the repository of a name (IMG-06).
+    ///
+    /// # Errors
+    /// When the registry cannot be reached or refuses.
+    pub fn check_write(&self, name: &Reference) -> Result<()> {
+        self.check_read(name)?;
+        upload::check(&*self.session(name)?, name.repository())
+    }
+}
+
+/// Layers that may not be distributed stay where their manifest says.
+fn is_sent(blob: &Descriptor) -> bool {
+    !blob.media_type.contains("nondistributable") && !blob.media_type.contains("foreign")
+}

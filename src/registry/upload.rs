@@ -1,0 +1,98 @@
+//! Sends one blob, unless the repository has it or can take it from another one.
+
+use super::blob::is_there;
+use super::fault::fault;
+use super::session::{Access, Call, Place, Session};
+use crate::error::{Context, Error, Result};
+use crate::http::{Body, Failure, Method, Response, Url, repeatedly};
+use crate::image::Digest;
+use std::path::Path;
+
+/// What is sent.
+pub(super) enum Content<'a> {
+    /// These bytes.
+    Bytes(&'a [u8]),
+    /// A file.
+    File(&'a Path),
+}
+
+/// What became of a mount.
+pub(super) enum Mount {
+    /// The repository has the blob now.
+    Done,
+    /// It must be sent, perhaps to where the registry is already waiting for it.
+    Send(Option<Url>),
+}
+
+/// Whether the repository that is written to has a blob.
+pub(super) fn has(session: &Session, repository: &str, digest: &Digest) -> Result<bool> {
+    is_there(session, repository, digest, Access::Push)
+}
+
+/// Asks the registry to take a blob from one of its other repositories. Whatever stands against it, the blob can still be sent.
+pub(super) fn mount(session: &Session, repository: &str, digest: &Digest, source: &str) -> Result<Mount> {
+    let path = format!("blobs/uploads/?mount={digest}&from={source}");
+    let call = Call::new(Method::POST, repository, &path, Access::PushFrom(source));
+    repeatedly(|| {
+        let response = session.send(&call)?;
+        match response.status() {
+            201 => Ok(Mount::Done),
+            202 => Ok(Mount::Send(Some(location(&response)?))),
+            // Some tokens cannot be had for two repositories.
+            400 | 401 | 403 | 404 | 405 => Ok(Mount::Send(None)),
+            _ => Err(fault(response)),
+        }
+    })
+}
+
+/// Sends a blob in one piece. Where that breaks off, it is sent again from the start: registries differ in how they go on.
+pub(super) fn send(session: &Session, repository: &str, digest: &Digest, content: &Content, started: Option<Url>) -> Result<()> {
+    let mut started = started;
+    repeatedly(|| {
+        let mut url = match started.take() {
+            Some(url) => url,
+            None => start(session, repository)?,
+        };
+        url.query_pairs_mut().append_pair("digest", digest.as_str());
+        let body = match content {
+            Content::Bytes(bytes) => Body::Bytes(bytes.to_vec()),
+            Content::File(path) => {
+                let length = path.metadata().context(|| format!("cannot read `{}`", path.display()))?.len();
+                Body::File { path: path.to_path_buf(), start: 0, length }
+            }
+        };
+        let headers = vec![("content-type", "application/octet-stream".to_string())];
+        let call = Call { method: Method::PUT, place: Place::Url(url), repository, access: Access::Push, headers, body };
+        let response = session.send(&call)?;
+        match response.status() {
+            201 | 204 => Ok(()),
+            // The registry forgot the upload.
+            404 => Err(Failure::Passing(fault(response).into_error(), None)),
+            _ => Err(fault(response)),
+        }
+    })
+}
+
+/// Begins an upload and says where it goes.
+fn start(session: &Session, repository: &str) -> Result<Url, Failure> {
+    let response = session.send(&Call::new(Method::POST, repository, "blobs/uploads/", Access::Push))?;
+    match response.status() {
+        202 => Ok(location(&response)?),
+        _ => Err(fault(response)),
+    }
+}
+
+/// Begins an upload and gives it up: the registry lets only those begin who may write (IMG-06).
+pub(super) fn check(session: &Session, repository: &str) -> Result<()> {
+    let url = repeatedly(|| start(session, repository))?;
+    let place = Place::Url(url);
+    let call = Call { method: Method::DELETE, place, repository, access: Access::Push, headers: Vec::new(), body: Body::Empty };
+    // A registry that cannot give it up forgets it after a while.
+    drop(session.send(&call));
+    Ok(())
+}
+
+fn location(response: &Response) -> Result<Url> {
+    let location = response.header("location").context(|| "the registry does not say where the blob goes")?;
+    response.url().join(location).map_err(|error| Error::from_cause("the registry says a bad address for the blob", error))
+}
