@@ -36,7 +36,7 @@ pub fn launch(input: Input, warn: impl Fn(&str)) -> Result<Infallible, Failure> 
     let metadata = read_metadata(&layers)?;
     if let Some(kind) = variable("CNB_PROCESS_TYPE") {
         warn(&format!("CNB_PROCESS_TYPE is not supported in Platform API {platform}"));
-        warn(&format!("Run with ENTRYPOINT '{}' to invoke the process type", kind.display()));
+        warn(&format!("Run with ENTRYPOINT '{}' to invoke the '{0}' process type", kind.display()));
     }
     let name = Path::new(&input.program).file_name().unwrap_or_default().to_string_lossy().into_owned();
     let name = name.strip_suffix(".exe").unwrap_or(&name);
@@ -55,12 +55,14 @@ pub(crate) fn incompatible(api: &str) -> String {
 
 fn platform_api(value: Option<OsString>) -> Result<Api, Failure> {
     let failure = |message: String| Failure { message, code: 11 };
-    let text = value.and_then(|value| value.into_string().ok()).ok_or_else(|| failure("please set 'CNB_PLATFORM_API'".into()))?;
-    let api = Api::parse(&text).ok_or_else(|| failure(format!("parse platform API '{text}'")))?;
+    let text = value.and_then(|value| value.into_string().ok()).ok_or_else(|| {
+        failure("failed to get platform API version; please set 'CNB_PLATFORM_API' to specify the desired platform API version".into())
+    })?;
+    let api = Api::parse(&text).ok_or_else(|| failure(format!("failed to parse platform API '{text}'")))?;
     if PLATFORM.contains(&api) {
         Ok(api)
     } else {
-        Err(failure(format!("platform API version '{text}' is incompatible with the lifecycle")))
+        Err(failure(format!("failed to set platform API: platform API version '{text}' is incompatible with the lifecycle")))
     }
 }
 

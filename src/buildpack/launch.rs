@@ -16,6 +16,9 @@ pub struct LaunchToml {
     /// Slices of the app.
     #[serde(default)]
     pub slices: Vec<Slice>,
+    /// Types of processes whose working directories do not count, because the Buildpack API does not know of them (BLD-17).
+    #[serde(skip)]
+    pub ignored_working_dirs: Vec<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -52,6 +55,9 @@ impl LaunchToml {
             check_type(&process.kind)?;
             process.buildpack_id = id.to_string();
             process.direct |= always_direct;
+            if api < Api::new(0, 8) && process.working_dir.take().is_some() {
+                launch.ignored_working_dirs.push(process.kind.clone());
+            }
         }
         if launch.processes.iter().filter(|process| process.default).count() > 1 {
             return Err(Error::new("multiple default process types aren't allowed"));

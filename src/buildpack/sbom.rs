@@ -16,11 +16,7 @@ pub fn copy_sboms(descriptor: &Descriptor, layers: &Path) -> Result<()> {
     let folder = layers.join(escape_id(&descriptor.id));
     for path in launcher::environment::entries(&folder).context(|| format!("cannot read `{}`", folder.display()))? {
         let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
-        let Some((subject, extension)) =
-            name.split_once(".sbom.").filter(|(_, extension)| extension.ends_with(".json") || !extension.is_empty())
-        else {
-            continue;
-        };
+        let Some((subject, extension)) = name.split_once(".sbom.").filter(|(_, extension)| extension.ends_with(".json")) else { continue };
         let media_type = FORMATS.iter().find(|(known, _)| *known == extension).map(|(_, media_type)| *media_type);
         let media_type = media_type.context(|| format!("unsupported SBOM file format: '{name}'"))?;
         let declared =

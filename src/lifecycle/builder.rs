@@ -69,6 +69,10 @@ pub fn build(input: Input, log: &Log, line: &mut Line) -> Result<BuildMetadata> 
         plan = plan.without_met(&given, &outcome.unmet);
         launch_bom.extend(outcome.launch_bom);
         build_bom.extend(outcome.build_bom);
+        for kind in outcome.launch.ignored_working_dirs {
+            let why = "process working directory isn't supported in this buildpack api version";
+            log(Level::Warning, &format!("{why}. Ignoring working directory for process '{kind}'"));
+        }
         metadata.labels.extend(outcome.launch.labels);
         metadata.slices.extend(outcome.launch.slices);
         outcome.launch.processes.into_iter().for_each(|process| add_process(&mut metadata, process, log));

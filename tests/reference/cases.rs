@@ -76,3 +76,75 @@ fn buildpacks_see_their_environment() {
 fn processes_see_their_environment() {
     compare("environment-launch");
 }
+
+/// BLD-16, BLD-17, LCH-17, LCH-18, LCH-24, LCH-25.
+#[test]
+fn old_processes_start_through_a_shell() {
+    compare("processes-old");
+}
+
+/// BLD-20, BLD-22, LCH-07, LCH-08, LCH-10, FMT-08.
+#[test]
+fn later_buildpacks_redefine_processes() {
+    compare("processes-new");
+}
+
+/// LCH-02, LCH-03, LCH-05, EXIT-08, API-06.
+#[test]
+fn the_launcher_starts_what_a_person_asks_for() {
+    compare("launcher-commands");
+}
+
+/// LCH-12, LCH-13, LCH-14, LCH-16.
+#[test]
+fn programs_in_exec_d_say_variables() {
+    compare("exec-d");
+}
+
+/// SLC-01, SLC-02, SLC-04, SLC-05, SLC-06, SLC-08, SLC-09.
+#[test]
+fn slices_divide_the_app() {
+    compare("slices");
+}
+
+/// TAR-02, TAR-04, TAR-05, TAR-06, TAR-07.
+#[test]
+fn layers_keep_what_files_are() {
+    compare("app-files");
+}
+
+/// SBOM-01, SBOM-04, SBOM-11, SBOM-12, SBOM-13, SBOM-14, RES-09, RES-10.
+#[test]
+fn sbom_files_go_where_their_layers_go() {
+    compare("sbom");
+}
+
+/// SBOM-09, SBOM-10.
+#[test]
+fn the_launchers_sbom_files_are_taken_along() {
+    compare("sbom-of-launcher");
+}
+
+/// SBOM-02, SBOM-05, EXIT-05.
+#[test]
+fn wrong_sbom_files_end_the_build() {
+    compare("sbom-wrong");
+}
+
+/// EXP-10, EXP-24, EXP-40, BLD-27, RES-01.
+#[test]
+fn labels_stores_and_the_projects_source_are_kept() {
+    compare("labels-and-store");
+}
+
+/// DET-35, DET-36, BLD-25, EXP-26, LCH-09.
+#[test]
+fn members_for_another_execution_environment_stay_away() {
+    compare("execution-environment");
+}
+
+/// DET-31, DET-32, DET-33, ANA-10, ANA-11, ANA-12.
+#[test]
+fn buildpacks_for_other_machines_do_not_pass() {
+    compare("targets");
+}

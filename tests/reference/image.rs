@@ -82,14 +82,15 @@ fn one(layouts: &Path, folder: &Path, seen: &mut BTreeSet<String>) -> Found {
     let manifest = read(&blob(descriptor));
     let mut config = read(&blob(&manifest["config"]));
     let text = |value: &Value| value.as_str().unwrap_or_default().to_string();
+    parse_labels(&mut config["config"]["Labels"]);
+    let known_launcher = text(&config["config"]["Labels"]["io.buildpacks.lifecycle.metadata"]["launcher"]["sha"]);
     let (mut layers, mut launcher) = (Vec::new(), String::new());
     let history = config["history"].as_array().cloned().unwrap_or_default();
     let diff_ids = config["rootfs"]["diff_ids"].as_array().cloned().unwrap_or_default();
     let descriptors = manifest["layers"].as_array().cloned().unwrap_or_default();
     assert_eq!(diff_ids.len(), descriptors.len(), "{}", folder.display());
     for (at, (diff_id, layer)) in diff_ids.iter().zip(&descriptors).enumerate() {
-        let made_by = history.get(at).map_or(Value::Null, |entry| entry["created_by"].clone());
-        let is_launcher = made_by == "Buildpacks Application Launcher";
+        let is_launcher = text(diff_id) == known_launcher;
         if is_launcher {
             launcher = text(diff_id);
         }
@@ -102,7 +103,6 @@ fn one(layouts: &Path, folder: &Path, seen: &mut BTreeSet<String>) -> Found {
     }
     config.as_object_mut().unwrap().remove("rootfs");
     config.as_object_mut().unwrap().remove("history");
-    parse_labels(&mut config["config"]["Labels"]);
     let record = json!({
         "annotations": descriptor["annotations"], "mediaTypes": [descriptor["mediaType"], manifest["mediaType"], manifest["config"]["mediaType"]],
         "config": config, "layers": layers,

@@ -199,7 +199,10 @@ impl Cache for VolumeCache {
         }
         if let Some(sbom) = &new.sbom {
             let contents = Contents::Folder { on_disk: sbom.clone(), in_image: new.sbom_in_image.clone(), parents: Parents::OnDisk };
-            metadata.sbom.sha = self.write(&contents, new.owner)?;
+            let sha = self.write(&contents, new.owner)?;
+            let what = if self.committed(&sha).is_file() { "Reusing" } else { "Adding" };
+            output.line(&format!("{what} cache layer 'buildpacksio/lifecycle:cache.sbom'"));
+            metadata.sbom.sha = sha;
         }
         fs::write(self.folder.join(STAGING).join(METADATA), to_json(&metadata)).context(|| "cannot write the cache's metadata")?;
         self.take_place()?;

@@ -25,6 +25,9 @@ pub fn restore(request: &Restore, layers: &[Chosen], store: &Store, output: &Out
         output.warn(&format!("the SBOM files of the cache are not restored: {error:?}"));
         None
     });
+    if cached.is_some() {
+        output.step("Restoring data for SBOM from cache");
+    }
     // The analyzer as a program leaves those of the previous image there (ANA-06).
     for folder in cached.into_iter().chain([request.layers.join("sbom/launch")]) {
         for (inside, target) in targets(request, layers) {
