@@ -45,6 +45,27 @@ pub struct Documents {
     pub descriptor: Descriptor,
 }
 
+/// What documents and layers are called. Their content is the same in both forms.
+struct Form {
+    manifest: &'static str,
+    config: &'static str,
+    layer: &'static str,
+}
+
+const OCI: Form = Form { manifest: media_type::MANIFEST, config: media_type::CONFIG, layer: media_type::LAYER_GZIP };
+const DOCKER: Form =
+    Form { manifest: media_type::DOCKER_MANIFEST, config: media_type::DOCKER_CONFIG, layer: media_type::DOCKER_LAYER_GZIP };
+
+impl Form {
+    fn layer(&self, blob: &Descriptor) -> Descriptor {
+        let mut blob = blob.clone();
+        if [OCI.layer, DOCKER.layer].contains(&blob.media_type.as_str()) {
+            blob.media_type = self.layer.into();
+        }
+        blob
+    }
+}
+
 impl Image {
     /// The image that a manifest and a configuration describe.
     ///
@@ -64,20 +85,29 @@ impl Image {
         Ok(Self { config, layers })
     }
 
-    /// The documents of this image in the reference's key order, so that equal images have equal digests.
+    /// The documents of this image in the reference's key order, so that equal images have equal digests. What stands on an image of Docker's
+    /// form is of that form, because its registry may know no other (IMG-28).
     pub fn documents(&self) -> Documents {
         let mut config = self.config.clone();
         config.rootfs.diff_ids = self.layers.iter().map(|layer| layer.diff_id.clone()).collect();
         config.history = self.layers.iter().map(|layer| layer.history.clone()).collect();
         let config = to_json(&config);
+        let form = self.form();
         let manifest = Manifest {
-            config: Descriptor::of(media_type::CONFIG, &config),
-            layers: self.layers.iter().map(|layer| layer.blob.clone()).collect(),
+            media_type: form.manifest.into(),
+            config: Descriptor::of(form.config, &config),
+            layers: self.layers.iter().map(|layer| form.layer(&layer.blob)).collect(),
             ..Manifest::default()
         };
         let manifest = to_json(&manifest);
-        let descriptor = Descriptor::of(media_type::MANIFEST, &manifest);
+        let descriptor = Descriptor::of(form.manifest, &manifest);
         Documents { config, manifest, descriptor }
+    }
+
+    /// The form of the lowest layer.
+    fn form(&self) -> &'static Form {
+        let is_dockers = self.layers.first().is_some_and(|layer| layer.blob.media_type == DOCKER.layer);
+        if is_dockers { &DOCKER } else { &OCI }
     }
 
     /// A label's value.
@@ -119,5 +149,25 @@ mod tests {
         let again = Image::from_documents(&manifest, serde_json::from_slice(&documents.config).unwrap()).unwrap();
         assert_eq!(again.documents().descriptor, documents.descriptor);
         assert!(String::from_utf8(documents.config).unwrap().contains("\\u003cb\\u003e"));
+    }
+
+    /// IMG-28.
+    #[test]
+    fn an_image_has_the_form_of_its_base() {
+        let layer = |media_type: &str| Layer {
+            blob: Descriptor { media_type: media_type.into(), ..Descriptor::of("", b"blob") },
+            diff_id: Digest::of(b"tar"),
+            history: History::default(),
+        };
+        let zstd = "application/vnd.oci.image.layer.v1.tar+zstd";
+        for (base, form) in [(media_type::LAYER_GZIP, &OCI), (media_type::DOCKER_LAYER_GZIP, &DOCKER), (zstd, &OCI)] {
+            let layers = [base, media_type::LAYER_GZIP, media_type::DOCKER_LAYER_GZIP, zstd].map(layer).to_vec();
+            let documents = Image { layers, ..Image::default() }.documents();
+            let manifest: Manifest = serde_json::from_slice(&documents.manifest).unwrap();
+            assert_eq!([&manifest.media_type, &manifest.config.media_type], [form.manifest, form.config]);
+            assert_eq!(documents.descriptor.media_type, form.manifest);
+            let layers: Vec<&str> = manifest.layers[1..].iter().map(|layer| layer.media_type.as_str()).collect();
+            assert_eq!(layers, [form.layer, form.layer, zstd]);
+        }
     }
 }

@@ -24,9 +24,9 @@ struct Entry {
 
 /// The failure that an answer stands for. Overload and faults of the server pass; a refusal stays (IMG-16).
 pub(super) fn fault(response: Response) -> Failure {
-    let (status, line, asked) = (response.status(), response.status_line(), response.retry_after());
+    let (status, line, asked, place) = (response.status(), response.status_line(), response.retry_after(), shown(response.url()));
     let explanation = response.bytes(LONGEST).map(|body| explanation(&body)).unwrap_or_default();
-    let error = Error::new(format!("the registry answered {line}{explanation}"));
+    let error = Error::new(format!("{place} answered {line}{explanation}"));
     let error = match status {
         401 | 403 => error.hint("check the credentials: `CNB_REGISTRY_AUTH`, or `docker login` and its `config.json`"),
         _ => error,

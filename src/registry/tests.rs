@@ -4,6 +4,8 @@ use crate::output::Output;
 use crate::store::Store;
 use server::Registry;
 
+mod odd;
+
 #[path = "../../tests/support/registry.rs"]
 #[allow(dead_code, reason = "shared with the other tests")]
 mod server;
@@ -65,6 +67,24 @@ fn what_is_pushed_is_pulled_again() {
             .iter()
             .any(|request| request.contains("blobs") && !request.contains(documents_config(&documents).as_str()))
     );
+}
+
+/// IMG-14.
+#[test]
+fn insecure_registries_are_named_by_the_beginning_of_names() {
+    let insecure = Registries::new(Credentials::default(), ["r.test/team", "q.test:5000", "acme/", ""].map(str::to_string).to_vec());
+    for (name, expected) in [
+        ("r.test/team/app:1", true),
+        ("r.test/teams", true),
+        ("r.test/other", false),
+        ("q.test:5000/x", true),
+        ("q.test:50001/x", true),
+        ("q.test/x", false),
+        ("acme/app", true),
+        ("app", false),
+    ] {
+        assert_eq!(insecure.is_insecure(&Reference::parse(name).unwrap()), expected, "{name}");
+    }
 }
 
 fn documents_config(documents: &Documents) -> String {

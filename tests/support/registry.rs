@@ -1,6 +1,7 @@
 //! A real registry on loopback: Debian's `docker-registry`, in a folder of its own.
 
 use std::fs::{self, File};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -16,6 +17,7 @@ pub struct Registry {
     folder: tempfile::TempDir,
     server: Child,
     port: u16,
+    closed: bool,
 }
 
 impl Registry {
@@ -41,7 +43,7 @@ impl Registry {
         command.arg("serve").arg(folder.path().join("settings.yml")).stdin(Stdio::null());
         command.stdout(log.try_clone().unwrap()).stderr(log);
         let server = command.spawn().expect("docker-registry, of the Debian package of that name");
-        let mut registry = Self { folder, server, port: 0 };
+        let mut registry = Self { folder, server, port: 0, closed: !more.is_empty() };
         registry.port = registry.wait_for_port();
         registry
     }
@@ -69,6 +71,16 @@ impl Registry {
     /// The full name of an image in this registry.
     pub fn name(&self, repository: &str) -> String {
         format!("{}/{repository}", self.host())
+    }
+
+    /// The user and the password, where it asks for them.
+    pub fn password(&self) -> Option<(&'static str, &'static str)> {
+        self.closed.then_some((USER, PASSWORD))
+    }
+
+    /// Where the registry keeps its data.
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data/docker/registry/v2")
     }
 
     /// What the registry was asked so far, each as `METHOD PATH STATUS`.

@@ -19,6 +19,8 @@ use std::sync::Arc;
 
 /// The label with the metadata.
 const METADATA: &str = "io.buildpacks.lifecycle.cache.metadata";
+/// A tar of nothing is its end. Some engines refuse what has no bytes.
+const EMPTY_TAR: [u8; 1024] = [0; 1024];
 const CREATED: &str = "1980-01-01T00:00:01Z";
 
 /// What becomes of the image that the cache was in before.
@@ -117,7 +119,7 @@ impl ImageCache {
         let mut seen = std::collections::BTreeSet::new();
         image.layers = layers.into_iter().filter(|layer| seen.insert(layer.diff_id.clone())).collect();
         if image.layers.is_empty() {
-            image.layers.push(store.put_layer(History::default(), |_| Ok(()))?);
+            image.layers.push(store.put_layer(History::default(), |writer| Ok(writer.write_all(&EMPTY_TAR)?))?);
         }
         for layer in &mut image.layers {
             layer.history = History { created: CREATED.into(), ..History::default() };

@@ -1,14 +1,13 @@
 //! The configuration of an app image: the run image's, with what starts the app on top.
 
 use crate::error::{Error, Result};
-use crate::image::{History, Image, Layer, media_type};
+use crate::image::{History, Image, Layer};
 use crate::lifecycle::layer::{LAUNCHER_PATH, PROCESS_FOLDER};
 use crate::output::Output;
 use launcher::api::Api;
 
 /// The time that images carry instead of the time they were made at (Platform spec, "Build Reproducibility").
 const CREATED: i64 = 315_532_801;
-const DOCKER_LAYER: &str = "application/vnd.docker.image.rootfs.diff.tar.gzip";
 
 /// What the configuration is made of besides the run image.
 pub struct Configure<'a> {
@@ -41,10 +40,6 @@ pub fn configure(run_image: &Image, layers: Vec<Layer>, request: &Configure, out
             layer.history = History::default();
         }
         layer.history.created.clone_from(&image.config.created);
-        if layer.blob.media_type == DOCKER_LAYER {
-            // The same blob, named as OCI manifests name it.
-            layer.blob.media_type = media_type::LAYER_GZIP.into();
-        }
     }
     set_environment(&mut image, request);
     image.config.config.working_dir = request.app_in_image.into();
@@ -99,7 +94,7 @@ fn entrypoint(request: &Configure, output: &Output) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::image::{Descriptor, Digest, History};
+    use crate::image::{Descriptor, Digest, History, media_type};
 
     fn request<'a>(process_types: &'a [String]) -> Configure<'a> {
         Configure {
@@ -114,7 +109,7 @@ mod tests {
     }
 
     fn run_image(env: &[&str]) -> Image {
-        let blob = Descriptor::of(DOCKER_LAYER, b"blob");
+        let blob = Descriptor::of(media_type::LAYER_GZIP, b"blob");
         let history = History { created_by: "base".into(), created: "2026-01-01T00:00:00Z".into(), ..History::default() };
         let mut image = Image { layers: vec![Layer { blob, diff_id: Digest::of(b"tar"), history }], ..Image::default() };
         image.config.config.env = Some(env.iter().map(|variable| (*variable).to_string()).collect());
@@ -144,7 +139,6 @@ mod tests {
         assert_eq!(image.label("test.acme"), Some("yes"));
         assert_eq!(image.config.created, "1980-01-01T00:00:01Z");
         assert_eq!(image.layers[0].history.created, "1980-01-01T00:00:01Z");
-        assert_eq!(image.layers[0].blob.media_type, media_type::LAYER_GZIP);
     }
 
     /// EXP-22: no empty part, which would be the current folder.

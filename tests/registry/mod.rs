@@ -1,5 +1,10 @@
 //! Images in registries: a real one runs on loopback.
 
+mod bench;
+mod build;
+mod cache;
+mod refusals;
+
 use crate::support::{PASSWORD, Registry, USER, succeed};
 use std::process::Command;
 

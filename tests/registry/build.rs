@@ -1,0 +1,129 @@
+//! Builds and rebases whose images are in a registry.
+
+use super::bench::{Bench, config, manifest, push_run_image, uploads};
+use crate::support::{PASSWORD, Registry, USER};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::json;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+/// EXP-32, EXP-33, EXP-34, IMG-05, IMG-17, IMG-27, ANA-02, ANA-08, ANA-16.
+#[test]
+fn a_build_sends_only_what_the_registry_lacks() {
+    let registry = Registry::start();
+    let base = push_run_image(&registry, "acme/run:1", "one", "oci");
+    let bench = Bench::new(&[&registry.name("acme/run:1")]);
+    let app = registry.name("team/app:1");
+    let before = registry.requests().len();
+    let said = bench.build(&app, &[]);
+    assert!(said.contains(&format!("Image with name \"{app}\" not found")), "{said}");
+    let (image, digest) = manifest(&registry, "team/app:1");
+    assert!(said.contains(&format!("Saving {app}...")) && said.contains(&format!("*** Images ({digest}):\n      {app}\n")), "{said}");
+    assert!(said.contains(&format!("*** Digest: {digest}")) && said.contains("*** Manifest Size: "), "{said}");
+    assert_eq!(image["layers"][0]["digest"], base.as_str());
+    // The base layer is mounted: it is neither fetched nor sent.
+    let requests = registry.requests()[before..].to_vec();
+    assert!(requests.iter().any(|request| request.starts_with("POST ")
+        && request.contains(&format!("mount={base}&from=acme/run"))
+        && request.ends_with(" 201")));
+    assert!(!requests.iter().any(|request| request.starts_with("GET ") && request.contains(&base)), "{requests:#?}");
+    assert_eq!(uploads(&requests).len(), image["layers"].as_array().unwrap().len() - 1 + 1, "{requests:#?}");
+    let report = bench.toml("layers/report.toml");
+    assert_eq!(report["image"]["digest"].as_str(), Some(digest.as_str()));
+    assert_eq!(report["image"]["tags"].as_array().unwrap().len(), 1);
+    assert!(report["image"]["manifest-size"].is_integer());
+    let (_, run_digest) = manifest(&registry, "acme/run:1");
+    let analyzed = bench.toml("layers/analyzed.toml");
+    assert_eq!(analyzed["run-image"]["reference"].as_str(), Some(format!("{}@{run_digest}", registry.name("acme/run")).as_str()));
+
+    let before = registry.requests().len();
+    let said = bench.build(&app, &[]);
+    assert!(said.contains(&format!("Found image with identifier \"{}@{digest}\"", registry.name("team/app"))), "{said}");
+    assert!(said.contains("Reusing layer 'acme/one:data'") && said.contains("Reused 1/1 app layer(s)"), "{said}");
+    let requests = registry.requests()[before..].to_vec();
+    assert!(uploads(&requests).is_empty(), "{requests:#?}");
+    assert_eq!(manifest(&registry, "team/app:1").1, digest);
+}
+
+/// CRE-04, EXIT-17, EXIT-21, EXP-31, IMG-08, IMG-09.
+#[test]
+fn a_creator_uses_credentials_that_its_buildpacks_do_not_see() {
+    let registry = Registry::start_with_password();
+    push_run_image(&registry, "acme/run:1", "one", "oci");
+    let mut bench = Bench::new(&[&registry.name("acme/run:1")]);
+    let secret = STANDARD.encode(format!("{USER}:{PASSWORD}"));
+    bench.set("CNB_REGISTRY_AUTH", json!({ format!("http://{}/v1", registry.host()): format!("basic {secret}") }).to_string());
+    let (app, other) = (registry.name("team/app:1"), registry.name("other/app:2"));
+    let said = bench.phase("creator", &["-tag", &other, "-cache-image", &registry.name("team/cache"), &app]).well();
+    assert!(said.contains("credentials: none"), "{said}");
+    assert!(!said.contains(&secret) && !said.contains(PASSWORD), "{said}");
+    assert_eq!(manifest(&registry, "team/app:1").1, manifest(&registry, "other/app:2").1);
+    let tags = bench.toml("layers/report.toml")["image"]["tags"].as_array().unwrap().clone();
+    assert_eq!(tags.iter().filter_map(toml::Value::as_str).collect::<Vec<_>>(), [&app, &other]);
+    // What the first name has is mounted to the second.
+    assert!(
+        !uploads(&registry.requests())
+            .iter()
+            .any(|request| request.contains("/other/app/") && !request.contains(&config_digest(&registry)))
+    );
+}
+
+fn config_digest(registry: &Registry) -> String {
+    manifest(registry, "team/app:1").0["config"]["digest"].as_str().unwrap().replace(':', "%3A")
+}
+
+/// EXIT-17, IMG-11: the file is only root's, and is read before privileges are given up.
+#[test]
+fn credentials_of_dockers_file_are_read_first() {
+    let registry = Registry::start_with_password();
+    push_run_image(&registry, "acme/run:1", "one", "oci");
+    let mut bench = Bench::new(&[&registry.name("acme/run:1")]);
+    let auths = json!({ "auths": { registry.host(): { "auth": STANDARD.encode(format!("{USER}:{PASSWORD}")) } } });
+    bench.write("docker/config.json", &auths.to_string());
+    fs::set_permissions(bench.path("docker"), fs::Permissions::from_mode(0o700)).unwrap();
+    bench.set("DOCKER_CONFIG", bench.path("docker").display().to_string());
+    bench.build(&registry.name("team/app:1"), &["-cache-image", &registry.name("team/cache:1")]);
+    assert_eq!(config(&registry, "team/app:1")["os"], "linux");
+}
+
+/// REB-01, REB-20, REB-21.
+#[test]
+fn a_rebase_reads_and_sends_no_layer() {
+    let registry = Registry::start();
+    push_run_image(&registry, "acme/run:1", "one", "oci");
+    let bench = Bench::new(&[&registry.name("acme/run:1")]);
+    let app = registry.name("team/app:1");
+    bench.build(&app, &[]);
+    let old = manifest(&registry, "team/app:1");
+    let new_base = push_run_image(&registry, "acme/run:1", "two", "oci");
+    let before = registry.requests().len();
+    let report = bench.path("layers/rebased.toml").display().to_string();
+    bench.phase("rebaser", &["-report", &report, &app]).well();
+    let requests = registry.requests()[before..].to_vec();
+    let (new, digest) = manifest(&registry, "team/app:1");
+    assert_eq!(new["layers"][0]["digest"], new_base.as_str());
+    assert_eq!(new["layers"].as_array().unwrap()[1..], old.0["layers"].as_array().unwrap()[1..]);
+    assert_eq!(bench.toml("layers/rebased.toml")["image"]["digest"].as_str(), Some(digest.as_str()));
+    for layer in new["layers"].as_array().unwrap().iter().chain(old.0["layers"].as_array().unwrap()) {
+        let layer = layer["digest"].as_str().unwrap();
+        let moved = |request: &&String| (request.starts_with("GET ") || request.starts_with("PUT ")) && request.contains(&layer[7..]);
+        assert!(!requests.iter().any(|request| moved(&request)), "{requests:#?}");
+    }
+    assert!(requests.iter().any(|request| request.contains(&format!("mount={new_base}"))), "{requests:#?}");
+}
+
+/// IMG-28.
+#[test]
+fn an_app_on_a_docker_image_is_a_docker_image() {
+    let registry = Registry::start();
+    push_run_image(&registry, "acme/run:docker", "one", "v2s2");
+    let bench = Bench::new(&[&registry.name("acme/run:docker")]);
+    bench.build(&registry.name("team/app:1"), &[]);
+    let (image, _) = manifest(&registry, "team/app:1");
+    assert_eq!(image["mediaType"], "application/vnd.docker.distribution.manifest.v2+json");
+    assert_eq!(image["config"]["mediaType"], "application/vnd.docker.container.image.v1+json");
+    for layer in image["layers"].as_array().unwrap() {
+        assert_eq!(layer["mediaType"], "application/vnd.docker.image.rootfs.diff.tar.gzip");
+    }
+}

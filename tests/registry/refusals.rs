@@ -1,0 +1,117 @@
+//! What registries refuse, and what a build then says.
+
+use super::bench::{Bench, blob_path, manifest, push_run_image};
+use crate::support::Registry;
+use std::fs;
+
+/// EXIT-03, IMG-05, IMG-06, IMG-07.
+#[test]
+fn an_analyzer_says_what_it_may_not_read_or_write() {
+    let (open, closed) = (Registry::start(), Registry::start_with_password());
+    push_run_image(&open, "acme/run:1", "one", "oci");
+    let bench = Bench::new(&[&open.name("acme/run:1")]);
+    let refused = |arguments: &[&str], message: String| {
+        let ran = bench.phase("analyzer", arguments);
+        assert!(ran.code == 32 && ran.said.contains(&message) && ran.said.contains("401"), "{} {}", ran.code, ran.said);
+    };
+    let app = closed.name("team/app:1");
+    refused(&[&app], format!("validating registry read access: failed to ensure registry read access to {app}"));
+    let run = closed.name("acme/run:1");
+    refused(&["-run-image", &run, &open.name("team/app:1")], format!("failed to ensure registry read access to {run}"));
+    let cache = closed.name("team/cache:1");
+    refused(
+        &["-cache-image", &cache, &open.name("team/app:1")],
+        format!("validating registry write access: failed to ensure registry read/write access to {cache}"),
+    );
+    bench.phase("analyzer", &[&open.name("team/app:1")]).well();
+}
+
+/// IMG-03.
+#[test]
+fn an_image_goes_to_one_registry_only() {
+    let bench = Bench::new(&["127.0.0.1:1/run"]);
+    let ran = bench.phase("analyzer", &["-tag", "127.0.0.1:2/app", "127.0.0.1:1/app"]);
+    assert!(ran.code == 3 && ran.said.contains("writing to multiple registries is unsupported"), "{} {}", ran.code, ran.said);
+}
+
+/// IMG-29, IMG-30, RES-19, RES-20.
+#[test]
+fn a_run_image_is_taken_from_the_first_place_that_has_it() {
+    let (registry, closed) = (Registry::start(), Registry::start_with_password());
+    push_run_image(&registry, "acme/run:1", "one", "oci");
+    let names = [closed.name("acme/run:1"), registry.name("acme/run:1"), "127.0.0.1:1/run".into()];
+    let bench = Bench::new(&names.each_ref().map(String::as_str));
+    bench.phase("analyzer", &[&registry.name("team/app:1")]).well();
+    assert_eq!(bench.toml("layers/analyzed.toml")["run-image"]["image"].as_str(), Some(names[1].as_str()));
+    bench.phase("detector", &[]).well();
+    bench.phase("restorer", &[]).well();
+    // What was readable may not be when the restorer looks: it says so and takes no other.
+    bench.write("layers/analyzed.toml", &bench.read("layers/analyzed.toml").replace(&names[1], &names[0]));
+    let ran = bench.phase("restorer", &[]);
+    assert!(
+        ran.code == 1 && ran.said.contains(&format!("selected run image '{}' is not accessible", names[0])),
+        "{} {}",
+        ran.code,
+        ran.said
+    );
+    bench.write("layers/analyzed.toml", &bench.read("layers/analyzed.toml").replace(&names[0], "127.0.0.1:1/not-listed"));
+    bench.phase("restorer", &[]).well();
+}
+
+/// RES-18.
+#[test]
+fn a_restorer_looks_at_the_run_image_that_an_extension_chose() {
+    let registry = Registry::start();
+    push_run_image(&registry, "acme/run:1", "one", "oci");
+    let bench = Bench::new(&["127.0.0.1:1/run"]);
+    let name = registry.name("acme/run:1");
+    bench.write(
+        "layers/group.toml",
+        "[[group]]\nid = 'acme/one'\nversion = '1'\napi = '0.12'\n[[group-extensions]]\nid = 'acme/ext'\nversion = '1'\napi = '0.12'\n",
+    );
+    bench.write("layers/analyzed.toml", &format!("[run-image]\nimage = '{name}'\nreference = '{name}'\n"));
+    bench.phase("restorer", &[]).well();
+    let run_image = bench.toml("layers/analyzed.toml")["run-image"].clone();
+    let (_, digest) = manifest(&registry, "acme/run:1");
+    assert_eq!(run_image["reference"].as_str(), Some(format!("{}@{digest}", registry.name("acme/run")).as_str()));
+    assert_eq!(run_image["target"]["os"].as_str(), Some("linux"));
+    bench.write("layers/analyzed.toml", &format!("[run-image]\nimage = '{0}'\nreference = '{0}'\n", registry.name("acme/none")));
+    let ran = bench.phase("restorer", &[]);
+    assert!(ran.code == 1 && ran.said.contains(&format!("get run image {}", registry.name("acme/none"))), "{} {}", ran.code, ran.said);
+}
+
+/// ANA-05.
+#[test]
+fn a_previous_image_that_lost_a_layer_counts_as_none() {
+    let registry = Registry::start();
+    push_run_image(&registry, "acme/run:1", "one", "oci");
+    let bench = Bench::new(&[&registry.name("acme/run:1")]);
+    let app = registry.name("team/app:1");
+    bench.build(&app, &[]);
+    let layers = manifest(&registry, "team/app:1").0["layers"].as_array().unwrap().clone();
+    fs::remove_file(blob_path(&registry, layers[1]["digest"].as_str().unwrap())).unwrap();
+    let said = bench.phase("analyzer", &[&app]).well();
+    assert!(said.contains(&format!("Ignoring image \"{app}\" because it was corrupt")), "{said}");
+    assert_eq!(bench.toml("layers/analyzed.toml")["image"]["reference"].as_str(), Some(""));
+}
+
+/// EXP-31, EXP-36: the other names are written, and the report is not.
+#[test]
+fn an_export_says_which_names_it_could_not_write() {
+    let registry = Registry::start();
+    push_run_image(&registry, "acme/run:1", "one", "oci");
+    let bench = Bench::new(&[&registry.name("acme/run:1")]);
+    let app = registry.name("team/app:1");
+    bench.phase("analyzer", &[&app]).well();
+    bench.phase("detector", &[]).well();
+    bench.phase("builder", &[]).well();
+    // A file stands where the registry would have to make a folder.
+    let blocked = registry.data().join("repositories/blocked");
+    fs::create_dir_all(blocked.parent().unwrap()).unwrap();
+    fs::write(&blocked, "").unwrap();
+    let ran = bench.phase("exporter", &[&app, &registry.name("blocked/app:1")]);
+    assert!(ran.code == 62 && ran.said.contains(&format!("      {app}\n")), "{} {}", ran.code, ran.said);
+    assert!(ran.said.contains(&format!("      {} - ", registry.name("blocked/app:1"))), "{}", ran.said);
+    assert!(!bench.path("layers/report.toml").exists());
+    manifest(&registry, "team/app:1");
+}
