@@ -5,6 +5,9 @@ use crate::error::{Context, Error, Result};
 /// The longest extended header that is read, the same as in Go's `archive/tar`.
 pub(super) const MOST_EXTENSION: u64 = 1 << 20;
 
+/// The record that holds the capabilities of a program.
+pub(super) const CAPABILITY: &str = "SCHILY.xattr.security.capability";
+
 /// What extended headers say of the member that follows.
 #[derive(Debug, Default)]
 pub(super) struct Extensions {
@@ -14,6 +17,7 @@ pub(super) struct Extensions {
     pub(super) uid: Option<u64>,
     pub(super) gid: Option<u64>,
     pub(super) mtime: Option<i64>,
+    pub(super) capability: Option<Vec<u8>>,
     seen: bool,
 }
 
@@ -33,6 +37,7 @@ impl Extensions {
                 b"uid" => set(&mut self.uid, digits(value)?)?,
                 b"gid" => set(&mut self.gid, digits(value)?)?,
                 b"mtime" => set(&mut self.mtime, seconds(value)?)?,
+                _ if key == CAPABILITY.as_bytes() => set(&mut self.capability, value.to_vec())?,
                 _ if key.starts_with(b"GNU.sparse.") => return Err(Error::new("a sparse file has no place in a layer")),
                 _ => {}
             }

@@ -8,10 +8,14 @@ mod layer;
 mod read;
 mod reader;
 mod unpack;
+#[allow(dead_code, reason = "instructions of Dockerfiles are the only user")]
+mod upper;
 mod write;
 
 pub use entry::{Entry, Kind};
 pub use layer::LayerWriter;
 pub use read::decompressed;
 pub use unpack::{Ownership, SIDECAR, unpack};
+#[allow(unused_imports, reason = "as above")]
+pub use upper::{Below, Changes, Times, write_changes};
 pub use write::TarWriter;

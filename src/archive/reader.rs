@@ -42,6 +42,8 @@ pub struct Member {
     pub gid: u32,
     /// Seconds since 1970.
     pub mtime: i64,
+    /// The capabilities of a program, as in `security.capability`.
+    pub capability: Option<Vec<u8>>,
 }
 
 /// What a member of a tar is.
@@ -111,6 +113,7 @@ impl<R: Read> TarReader<R> {
                 Some(mtime) => mtime,
                 None => i64::try_from(number(&header[136..148])?).map_err(|_| Error::new("the time is too far away"))?,
             },
+            capability: extensions.capability,
             path,
         };
         self.content = size;

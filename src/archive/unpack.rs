@@ -80,7 +80,10 @@ impl Tree {
         }
         match member.kind {
             MemberKind::Directory => self.directory(above, name, &path, meta),
-            MemberKind::File => self.file(above, name, &path, meta, content),
+            MemberKind::File => {
+                let file = self.file(above, name, &path, meta, content)?;
+                self.empower(&file, member.capability.as_deref())
+            }
             MemberKind::Symlink => {
                 self.clear(above, name)?;
                 fs::symlinkat(OsStr::from_bytes(&member.link), self.folder(above)?, name)?;
@@ -113,7 +116,7 @@ impl Tree {
         Ok(())
     }
 
-    fn file(&mut self, above: &Path, name: &OsStr, path: &Path, meta: Meta, content: &mut impl Read) -> Result<()> {
+    fn file(&mut self, above: &Path, name: &OsStr, path: &Path, meta: Meta, content: &mut impl Read) -> Result<File> {
         self.clear(above, name)?;
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let mut file = File::from(fs::openat(self.folder(above)?, name, flags, Mode::from_raw_mode(0o600))?);
@@ -124,7 +127,16 @@ impl Tree {
         }
         fs::fchmod(&file, Mode::from_raw_mode(meta.mode))?;
         fs::futimens(&file, &times(meta.mtime))?;
-        Ok(())
+        Ok(file)
+    }
+
+    /// Gives a program its capabilities; a container that may not do so runs none of them either.
+    fn empower(&self, file: &File, capability: Option<&[u8]>) -> Result<()> {
+        let (Some(capability), Ownership::Keep) = (capability, self.ownership) else { return Ok(()) };
+        match fs::fsetxattr(file, "security.capability", capability, XattrFlags::empty()) {
+            Err(Errno::PERM | Errno::NOTSUP) => Ok(()),
+            other => other.context(|| "cannot set the capabilities of the program"),
+        }
     }
 
     fn hard_link(&mut self, above: &Path, name: &OsStr, target: &[u8]) -> Result<()> {

@@ -1,5 +1,6 @@
 //! Writes tar with the same bytes as Go's `archive/tar`: USTAR where that can hold a header, else PAX (TAR-07).
 
+use super::extension::CAPABILITY;
 use super::{Entry, Kind};
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
@@ -24,8 +25,16 @@ impl<W: Write> TarWriter<W> {
     ///
     /// # Errors
     /// When `out` fails, or `content` is not as long as the entry says.
-    pub fn append(&mut self, entry: &Entry, mut content: impl Read) -> io::Result<()> {
-        write_headers(&mut self.out, entry)?;
+    pub fn append(&mut self, entry: &Entry, content: impl Read) -> io::Result<()> {
+        self.append_capable(entry, None, content)
+    }
+
+    /// As [`TarWriter::append`], for a program that has capabilities of its own, in the form of `security.capability`.
+    ///
+    /// # Errors
+    /// As [`TarWriter::append`].
+    pub fn append_capable(&mut self, entry: &Entry, capability: Option<&[u8]>, mut content: impl Read) -> io::Result<()> {
+        write_headers(&mut self.out, entry, capability)?;
         let Kind::File { size } = entry.kind else { return Ok(()) };
         let mut left = size;
         while left > 0 {
@@ -62,7 +71,7 @@ impl<W: Write> TarWriter<W> {
     }
 }
 
-fn write_headers(out: &mut impl Write, entry: &Entry) -> io::Result<()> {
+fn write_headers(out: &mut impl Write, entry: &Entry, capability: Option<&[u8]>) -> io::Result<()> {
     let link: &[u8] = match &entry.kind {
         Kind::Symlink { target } | Kind::HardLink { target } => target,
         Kind::File { .. } | Kind::Directory => b"",
@@ -70,6 +79,9 @@ fn write_headers(out: &mut impl Write, entry: &Entry) -> io::Result<()> {
     let size = if let Kind::File { size } = entry.kind { size } else { 0 };
     let split = split_name(&entry.path);
     let mut records: BTreeMap<&str, Vec<u8>> = BTreeMap::new();
+    if let Some(capability) = capability {
+        records.insert(CAPABILITY, capability.to_vec());
+    }
     if split.is_none() {
         records.insert("path", entry.path.clone());
     }

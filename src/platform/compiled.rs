@@ -7,7 +7,7 @@ use crate::archive::{Entry, LayerWriter, TarWriter};
 use crate::error::{Context, Error, Result};
 use crate::image::{Digest, History, Reference};
 use crate::output::Output;
-use crate::sandbox::{self, Access, Mount, Network, Spec, Upper, User};
+use crate::sandbox::{self, Access, Mount, Network, Privileges, Spec, Upper, User};
 use crate::store::{BlobWriter, Store};
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -82,6 +82,7 @@ fn compile(image: &BaseImage, python: &str, collected: &Path, store: &Store, out
             .to_vec(),
         directory: "/".into(),
         user,
+        privileges: Privileges::None,
         network: Network::None,
         writable: Vec::new(),
     };

@@ -38,6 +38,12 @@ impl RootFs {
         self.layers.iter().map(|layer| layer.tree.clone()).collect()
     }
 
+    /// The unpacked layers, the lowest first.
+    #[allow(dead_code, reason = "instructions of Dockerfiles are the only user")]
+    pub fn layers(&self) -> &[Unpacked] {
+        &self.layers
+    }
+
     /// The user that an image's configuration names: `USER[:GROUP]`, each by name or number; nothing is root.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use super::environment::Variable;
 use super::rootfs::{Account, RootFs};
 use crate::error::{Advice, Context, Error, Result};
 use crate::image::{Config, Reference};
-use crate::sandbox::{self, Access, Mount, Network, Publish, Spec, Upper};
+use crate::sandbox::{self, Access, Mount, Network, Privileges, Publish, Spec, Upper};
 use crate::store::Store;
 use std::ffi::OsString;
 use std::io::IsTerminal;
@@ -70,6 +70,7 @@ fn describe(root: &RootFs, config: &Config, request: &Request) -> Result<Spec> {
         environment: environment(config, request, &account),
         directory: directory.into(),
         user: account.user,
+        privileges: Privileges::None,
         network: match &request.network {
             Reach::Outside(ports) => Network::Published(ports.clone()),
             Reach::Host => Network::Host,

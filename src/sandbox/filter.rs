@@ -39,11 +39,53 @@ const PERSONALITIES: [u32; 6] = [0, 0x8, 0x0004_0000, 0x0002_0000, 0x0002_0008, 
 
 const ALLOW: u32 = SECCOMP_RET_ALLOW;
 const REFUSE: u32 = SECCOMP_RET_ERRNO | libc::EPERM as u32;
+/// Answers without doing anything.
+const PRETEND: u32 = SECCOMP_RET_ERRNO;
 const UNKNOWN: u32 = SECCOMP_RET_ERRNO | libc::ENOSYS as u32;
 const NO_FAMILY: u32 = SECCOMP_RET_ERRNO | libc::EAFNOSUPPORT as u32;
 
-/// The program that lets only allowed calls through.
-pub fn allow_list() -> Vec<sock_filter> {
+/// The bit that is set in the types of devices and of no other file that can be made.
+const DEVICE: u32 = libc::S_IFCHR;
+
+/// Calls that give files to others, and those that make a process another user.
+#[rustfmt::skip]
+const OWNERS: &[i64] = {
+    use libc::*;
+    &[
+        SYS_fchown, SYS_fchownat, SYS_setuid, SYS_setgid, SYS_setreuid, SYS_setregid, SYS_setresuid, SYS_setresgid, SYS_setfsuid,
+        SYS_setfsgid, SYS_setgroups,
+    ]
+};
+#[cfg(target_arch = "x86_64")]
+const OWNERS_HERE: &[i64] = &[libc::SYS_chown, libc::SYS_lchown];
+#[cfg(target_arch = "aarch64")]
+const OWNERS_HERE: &[i64] = &[];
+
+/// Which ids exist in the sandbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ids {
+    /// Those that an image may use.
+    All,
+    /// The program's user and group.
+    One,
+}
+
+/// The program that answers a privileged program with success where the kernel would refuse: see [`super::Privileges`].
+pub fn pretend(ids: Ids) -> Vec<sock_filter> {
+    let mut program = Program::new();
+    #[cfg(target_arch = "x86_64")]
+    program.when(libc::SYS_mknod, 1, &[(BPF_JSET, DEVICE, PRETEND)], ALLOW);
+    program.when(libc::SYS_mknodat, 2, &[(BPF_JSET, DEVICE, PRETEND)], ALLOW);
+    if ids == Ids::One {
+        for number in OWNERS.iter().chain(OWNERS_HERE) {
+            program.when(*number, 0, &[], PRETEND);
+        }
+    }
+    program.end(ALLOW)
+}
+
+/// The program that lets only allowed calls through; `more` of them than usual.
+pub fn allow_list(more: &[i64]) -> Vec<sock_filter> {
     let mut program = Program::new();
     program.when(libc::SYS_clone, 0, &[(BPF_JSET, NEW_NAMESPACES, REFUSE)], ALLOW);
     program.when(libc::SYS_ioctl, 1, &TERMINAL_INPUT.map(|request| (BPF_JEQ, request, REFUSE)), ALLOW);
@@ -51,7 +93,7 @@ pub fn allow_list() -> Vec<sock_filter> {
     program.when(libc::SYS_personality, 0, &PERSONALITIES.map(|personality| (BPF_JEQ, personality, ALLOW)), REFUSE);
     // Its flags are in memory, where no filter can look; without it, programs use clone.
     program.when(libc::SYS_clone3, 0, &[], UNKNOWN);
-    let allowed: std::collections::BTreeSet<i64> = ALLOWED.iter().chain(ALLOWED_HERE).copied().collect();
+    let allowed: std::collections::BTreeSet<i64> = ALLOWED.iter().chain(ALLOWED_HERE).chain(more).copied().collect();
     let action = |number: i64| if allowed.contains(&number) { ALLOW } else { REFUSE };
     // Runs of neighbours with the same answer are one comparison.
     for number in 0..=NEWEST {
@@ -193,7 +235,7 @@ mod tests {
     use super::*;
 
     /// Runs a filter as the kernel does.
-    fn answer_of(program: &[sock_filter], number: i64, argument_values: [u32; 2]) -> u32 {
+    fn answer_of<const N: usize>(program: &[sock_filter], number: i64, argument_values: [u32; N]) -> u32 {
         let (mut accumulator, mut at) = (0, 0);
         loop {
             let step = program[at];
@@ -221,7 +263,7 @@ mod tests {
 
     #[test]
     fn the_list_allows_refuses_and_does_not_know() {
-        let program = allow_list();
+        let program = allow_list(&[]);
         let answer = |number, arguments| answer_of(&program, number, arguments);
         for number in ALLOWED.iter().chain(ALLOWED_HERE) {
             assert_eq!(answer(*number, [0, 0]), ALLOW, "{number}");
@@ -236,7 +278,7 @@ mod tests {
 
     #[test]
     fn arguments_decide() {
-        let program = allow_list();
+        let program = allow_list(&[]);
         let answer = |number, arguments| answer_of(&program, number, arguments);
         assert_eq!(answer(libc::SYS_clone, [libc::CLONE_NEWUSER as u32 | 17, 0]), REFUSE);
         assert_eq!(answer(libc::SYS_clone, [libc::CLONE_VM as u32 | 17, 0]), ALLOW);
@@ -246,6 +288,21 @@ mod tests {
         assert_eq!(answer(libc::SYS_socket, [libc::AF_VSOCK as u32, 0]), NO_FAMILY);
         assert_eq!(answer(libc::SYS_personality, [u32::MAX, 0]), ALLOW);
         assert_eq!(answer(libc::SYS_personality, [0x0040_0000, 0]), REFUSE);
+    }
+
+    #[test]
+    fn owners_and_devices_are_pretended() {
+        for (ids, chown) in [(Ids::All, ALLOW), (Ids::One, PRETEND)] {
+            let program = pretend(ids);
+            assert_eq!(answer_of(&program, libc::SYS_fchown, [3, 7]), chown);
+            assert_eq!(answer_of(&program, libc::SYS_setresuid, [7, 7]), chown);
+            let mknodat = |mode| answer_of(&program, libc::SYS_mknodat, [0, 0, mode]);
+            assert_eq!([libc::S_IFCHR, libc::S_IFBLK].map(|kind| mknodat(kind | 0o666)), [PRETEND; 2]);
+            assert_eq!([libc::S_IFREG, libc::S_IFIFO, libc::S_IFSOCK, 0].map(|kind| mknodat(kind | 0o666)), [ALLOW; 4]);
+            assert_eq!(answer_of(&program, libc::SYS_read, [0, 0]), ALLOW);
+        }
+        assert_eq!(answer_of(&allow_list(&[]), libc::SYS_chroot, [0, 0]), REFUSE);
+        assert_eq!(answer_of(&allow_list(&[libc::SYS_chroot]), libc::SYS_chroot, [0, 0]), ALLOW);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use std::path::Path;
 
 /// Merges the layers and enters the result.
 pub fn enter(scratch: &Path, spec: &Spec) -> Result<()> {
-    if let Upper::Keep(folder) = &spec.upper {
+    if let Upper::Keep { tree: folder, .. } = &spec.upper {
         return Err(Error::new(format!("cannot keep changes in `{}` where no overlay can be mounted", folder.display()))
             .hint("`cooper doctor` says what would allow it"));
     }
@@ -126,7 +126,8 @@ fn merge(from: &Path, to: &Path, user: User) -> Result<()> {
 }
 
 fn link_or_copy(source: &Path, target: &Path, found: &Metadata, user: User) -> Result<()> {
-    let writable = found.uid() == user.uid || found.gid() == user.gid && found.mode() & 0o020 != 0 || found.mode() & 0o002 != 0;
+    let writable =
+        user.uid == 0 || found.uid() == user.uid || found.gid() == user.gid && found.mode() & 0o020 != 0 || found.mode() & 0o002 != 0;
     if !writable {
         match fs::hard_link(source, target) {
             // On another file system, or with as many links as one file can have.

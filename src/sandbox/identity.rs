@@ -1,5 +1,6 @@
 //! Who the caller is inside the sandbox: which ids of this machine stand for which ids inside.
 
+use super::filter::Ids;
 use super::spec::User;
 use crate::error::{Advice, Context, Error, Result};
 use rustix::process::{Pid, getegid, geteuid};
@@ -61,6 +62,14 @@ impl Identity {
     /// Whether the process inside must still become the program's user.
     pub fn must_switch(&self) -> bool {
         matches!(self, Self::Root | Self::RootOutside | Self::RootWithoutMounts)
+    }
+
+    /// Which ids exist inside.
+    pub fn ids(&self) -> Ids {
+        match self {
+            Self::Root | Self::RootOutside | Self::RootWithoutMounts | Self::Subordinate(_) => Ids::All,
+            Self::Single => Ids::One,
+        }
     }
 
     /// Whether groups can be given up inside; a kernel refuses that to those who may lose access by a group.

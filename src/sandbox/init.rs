@@ -14,6 +14,18 @@ use rustix::thread::{CapabilitySet, CapabilitySets};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
+/// What Docker gives to containers, without raw sockets, audit messages and devices.
+const CONTAINER: CapabilitySet = CapabilitySet::CHOWN
+    .union(CapabilitySet::DAC_OVERRIDE)
+    .union(CapabilitySet::FOWNER)
+    .union(CapabilitySet::FSETID)
+    .union(CapabilitySet::KILL)
+    .union(CapabilitySet::SETGID)
+    .union(CapabilitySet::SETUID)
+    .union(CapabilitySet::SETPCAP)
+    .union(CapabilitySet::NET_BIND_SERVICE)
+    .union(CapabilitySet::SETFCAP);
+
 /// Whose processes the program sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Processes {
@@ -67,6 +79,15 @@ impl Inside<'_> {
         adopt_until_end(program)
     }
 
+    /// What the program keeps; where a container has less, no more than that.
+    fn privileges(&self) -> rustix::io::Result<CapabilitySet> {
+        if !self.spec.is_privileged() {
+            return Ok(CapabilitySet::empty());
+        }
+        let chroot = if may_change_root(self.spec, self.identity) { CapabilitySet::SYS_CHROOT } else { CapabilitySet::empty() };
+        Ok(rustix::thread::capabilities(None)?.permitted & (CONTAINER | chroot))
+    }
+
     fn give_up_privileges(&self) -> Result<()> {
         let describe = || "cannot give privileges up";
         let user = self.spec.user;
@@ -77,7 +98,8 @@ impl Inside<'_> {
             let gid = Gid::from_raw(user.gid);
             rustix::thread::set_thread_res_gid(gid, gid, gid).context(|| format!("cannot become group {}", user.gid))?;
         }
-        for capability in CapabilitySet::all().iter() {
+        let kept = self.privileges().context(describe)?;
+        for capability in CapabilitySet::all().difference(kept).iter() {
             match rustix::thread::remove_capability_from_bounding_set(capability) {
                 // A capability that this kernel does not have yet.
                 Ok(()) | Err(rustix::io::Errno::INVAL) => {}
@@ -89,12 +111,17 @@ impl Inside<'_> {
             rustix::thread::set_thread_res_uid(uid, uid, uid).context(|| format!("cannot become user {}", user.uid))?;
         }
         rustix::thread::clear_ambient_capability_set().context(describe)?;
-        let none = CapabilitySet::empty();
-        rustix::thread::set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none }).context(describe)?;
+        let sets = CapabilitySets { effective: kept, permitted: kept, inheritable: CapabilitySet::empty() };
+        rustix::thread::set_capabilities(None, sets).context(describe)?;
         rustix::thread::set_no_new_privs(true).context(describe)?;
         // Nobody inside looks into this process, whose program is the one outside.
         rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).context(describe)
     }
+}
+
+/// Who may change the root can leave one that is no mount of its own.
+pub fn may_change_root(spec: &Spec, identity: &Identity) -> bool {
+    spec.is_privileged() && identity.has_mounts()
 }
 
 fn die_with_parent() -> Result<()> {

@@ -13,7 +13,8 @@ const WRITABLE: [&str; 6] = ["/dev", "/proc", "/tmp", "/var/tmp", "/run/lock", "
 /// Restricts this process and all that it starts. A kernel without Landlock, or with an old one, enforces less.
 pub fn restrict(spec: &Spec, identity: &Identity) -> Result<()> {
     let rules = Ruleset::default().scope(Scope::AbstractUnixSocket | Scope::Signal);
-    let restricted = rules.and_then(|rules| if identity.owns_all_files() { owned(rules, spec) } else { rules.create() });
+    let restricted =
+        rules.and_then(|rules| if identity.owns_all_files() && !spec.is_privileged() { owned(rules, spec) } else { rules.create() });
     restricted.and_then(RulesetCreated::restrict_self).context(|| "cannot restrict the program with Landlock")?;
     Ok(())
 }

@@ -18,6 +18,7 @@ mod payload;
 mod probe;
 mod publish;
 mod rootfs;
+mod settle;
 mod signals;
 mod spec;
 mod stage;
@@ -27,6 +28,6 @@ mod syscall;
 mod tests;
 
 pub use probe::{Finding, Mode, probe};
-pub use spec::{Access, Mount, Network, Publish, Spec, Stream, Upper, User};
+pub use spec::{Access, Mount, Network, Privileges, Publish, Spec, Stream, Upper, User};
 pub use stage::entry_point;
 pub use supervisor::{run, run_attached};

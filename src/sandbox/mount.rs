@@ -9,8 +9,10 @@ use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, fsconfig_create, fsconfig_set_flag, fsconfig_set_string,
     fsmount, fsopen, move_mount, open_tree,
 };
-use std::os::fd::{AsFd, OwnedFd};
-use std::path::{Component, Path};
+use std::cell::RefCell;
+use std::ffi::OsStr;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::{Component, Path, PathBuf};
 
 /// No set-user-ID programs, no devices: on every mount.
 pub const CLOSED: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NOSUID.union(MountAttrFlags::MOUNT_ATTR_NODEV);
@@ -56,20 +58,38 @@ pub fn attach(mount: &OwnedFd, place: &OwnedFd) -> rustix::io::Result<()> {
 }
 
 /// The root of a file system that is being furnished.
-pub struct Root(OwnedFd);
+pub struct Root {
+    folder: OwnedFd,
+    made: RefCell<Vec<PathBuf>>,
+}
 
 impl Root {
     /// Opens the folder that is to become the root.
     pub fn open(folder: &Path) -> Result<Self> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        fs::open(folder, flags, Mode::empty()).map(Self).context(|| format!("cannot open `{}`", folder.display()))
+        let opened = fs::open(folder, flags, Mode::empty()).context(|| format!("cannot open `{}`", folder.display()))?;
+        Ok(Self { folder: opened, made: RefCell::default() })
+    }
+
+    /// What was made so that something could be mounted over it: paths below this root without links, every folder before its content.
+    pub fn made(&self) -> Vec<PathBuf> {
+        self.made.borrow().clone()
+    }
+
+    fn note(&self, folder: &OwnedFd, name: &OsStr) -> Result<()> {
+        let path = |folder: &OwnedFd| std::fs::read_link(format!("/proc/self/fd/{}", folder.as_raw_fd()));
+        let describe = || "cannot tell where a folder of the sandbox is";
+        let (root, place) = (path(&self.folder).context(describe)?, path(folder).context(describe)?);
+        let place = place.strip_prefix(root).context(describe)?.join(name);
+        self.made.borrow_mut().push(place);
+        Ok(())
     }
 
     /// Opens what is at a path below this root; links are followed as the program will see them.
     pub fn find(&self, path: &Path, flags: OFlags) -> rustix::io::Result<OwnedFd> {
         let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
         let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-        fs::openat2(&self.0, path, flags | OFlags::CLOEXEC, Mode::empty(), resolve)
+        fs::openat2(&self.folder, path, flags | OFlags::CLOEXEC, Mode::empty(), resolve)
     }
 
     /// Opens a folder, made where it is missing.
@@ -78,13 +98,14 @@ impl Root {
         if let Ok(found) = self.find(path, flags) {
             return Ok(found);
         }
-        let mut made = std::path::PathBuf::new();
+        let mut made = PathBuf::new();
         for component in path.components() {
             let Component::Normal(name) = component else { continue };
             let parent = self.find(&made, flags).context(|| format!("cannot open `/{}` in the sandbox", made.display()))?;
             made.push(name);
             match fs::mkdirat(&parent, name, Mode::from_raw_mode(0o755)) {
-                Ok(()) | Err(Errno::EXIST) => {}
+                Ok(()) => self.note(&parent, name)?,
+                Err(Errno::EXIST) => {}
                 Err(error) => return Err(error).context(|| format!("cannot make `/{}` in the sandbox", made.display())),
             }
         }
@@ -106,6 +127,7 @@ impl Root {
         }
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         fs::openat(&folder, name, flags, Mode::from_raw_mode(0o644)).context(describe)?;
+        self.note(&folder, name)?;
         fs::openat(&folder, name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty()).context(describe)
     }
 
@@ -141,7 +163,7 @@ impl Root {
     pub fn enter(self) -> Result<()> {
         use rustix::mount::{UnmountFlags, mount_move, unmount};
         use rustix::process::{chdir, chroot, fchdir, pivot_root};
-        fchdir(&self.0).context(|| "cannot enter the new root")?;
+        fchdir(&self.folder).context(|| "cannot enter the new root")?;
         match pivot_root(".", ".") {
             Ok(()) => unmount(".", UnmountFlags::DETACH).context(|| "cannot let go of the old root")?,
             // Docker's profile for containers with CAP_SYS_ADMIN allows mounts but not this call.

@@ -3,6 +3,7 @@
 use super::channel::{self, Failure};
 use super::filter;
 use super::identity::Identity;
+use super::init::may_change_root;
 use super::landlock;
 use super::spec::{Network, Spec};
 use super::stage::signs;
@@ -47,7 +48,11 @@ impl Payload<'_> {
         syscall::reset_signals().context(|| "cannot reset signals")?;
         landlock::restrict(self.spec, self.identity)?;
         let describe = || "cannot filter system calls";
-        syscall::install_filter(&filter::allow_list()).context(describe)?;
+        let chroot = if may_change_root(self.spec, self.identity) { [libc::SYS_chroot].as_slice() } else { &[] };
+        syscall::install_filter(&filter::allow_list(chroot)).context(describe)?;
+        if self.spec.is_privileged() {
+            syscall::install_filter(&filter::pretend(self.identity.ids())).context(describe)?;
+        }
         if let Network::Published(_) = self.spec.network {
             let listener = syscall::install_listener(&filter::questions()).context(describe).hint(
                 "publishing ports needs Linux 5.6 or later, and no other program that watches system calls; `--network host` needs neither",

@@ -2,6 +2,7 @@
 
 use super::init::Processes;
 use super::mount::{self, CLOSED, NO_PROGRAMS, READ_ONLY, Root};
+use super::settle;
 use super::spec::{Access, Network, Spec, Upper};
 use crate::error::{Advice, Context, Error, Result};
 use rustix::fs::{CWD, OFlags};
@@ -53,6 +54,7 @@ pub fn enter(scratch: &Path, spec: &Spec, processes: Processes) -> Result<Made> 
         root.bind(&shown.source, &shown.target, attributes)?;
     }
     mask(&root, processes)?;
+    settle::note_made(scratch, &root.made())?;
     root.enter()?;
     Ok(Made::Entered)
 }
@@ -65,7 +67,7 @@ fn attach_overlay(scratch: &Path, spec: &Spec) -> Result<Root> {
     let (work, place) = (scratch.join("work"), scratch.join("root"));
     let upper = match &spec.upper {
         Upper::Discard => scratch.join("upper"),
-        Upper::Keep(folder) => folder.clone(),
+        Upper::Keep { tree, .. } => tree.clone(),
     };
     for folder in [&work, &place, &upper] {
         make_folder(folder)?;
@@ -107,8 +109,10 @@ fn make_folder(folder: &Path) -> Result<()> {
 fn devices(root: &Root) -> Result<()> {
     let no_setuid = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NOEXEC;
     root.mount("tmpfs", &[("mode", "0755"), ("size", "64k")], no_setuid, "dev")?;
+    // Read-only is the node, not the device: root inside must not change the mode of this machine's.
+    let node = no_setuid | MountAttrFlags::MOUNT_ATTR_RDONLY;
     for name in ["null", "zero", "full", "random", "urandom", "tty"] {
-        root.bind(&Path::new("/dev").join(name), &Path::new("dev").join(name), no_setuid)?;
+        root.bind(&Path::new("/dev").join(name), &Path::new("dev").join(name), node)?;
     }
     let folder = root.folder(Path::new("dev"))?;
     let descriptors = [("fd", "/proc/self/fd"), ("stdin", "/proc/self/fd/0"), ("stdout", "/proc/self/fd/1"), ("stderr", "/proc/self/fd/2")];

@@ -25,6 +25,8 @@ pub struct Spec {
     pub directory: PathBuf,
     /// Who the program is.
     pub user: User,
+    /// What the program may do beyond what its user may.
+    pub privileges: Privileges,
     /// What the program can reach by network.
     pub network: Network,
     /// Paths that the image lets this user write, beside writable mounts and the folders for temporary files. They matter where all files
@@ -38,8 +40,36 @@ pub struct Spec {
 pub enum Upper {
     /// They are gone when it ends.
     Discard,
-    /// They stay in this folder, in overlayfs's form.
-    Keep(#[serde(with = "path")] PathBuf),
+    /// They stay on the file system of `scratch`, and all of them belong to the caller.
+    #[allow(dead_code, reason = "instructions of Dockerfiles are the only user")]
+    Keep {
+        /// The folder of changed files, in overlayfs's form; made if it is missing.
+        #[serde(with = "path")]
+        tree: PathBuf,
+        /// The file of what the tree does not show: true owners and modes. An entry is `UID GID MODE PATH` and a NUL; the mode is octal. A
+        /// `-` in place of an owner is whoever owned the path before, or the program's user where there was none.
+        #[serde(with = "path")]
+        owners: PathBuf,
+    },
+}
+
+/// What a program may do beyond what its user may. Nothing of it reaches out of the sandbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Privileges {
+    /// Nothing.
+    None,
+    /// If its user is root, what root may in a container by default: write every file, give files away, become others. Other users have
+    /// none, as in a container. Where the ids of others do not exist, giving files to them and becoming them is answered with success and
+    /// does nothing. The same holds for making devices, everywhere.
+    #[allow(dead_code, reason = "instructions of Dockerfiles are the only user")]
+    Container,
+}
+
+impl Spec {
+    /// Whether the program has privileges.
+    pub(super) fn is_privileged(&self) -> bool {
+        self.privileges == Privileges::Container && self.user.uid == 0
+    }
 }
 
 /// A folder or file of this machine at a path inside. Missing folders above the target are made.

@@ -6,7 +6,7 @@ use super::identity::Identity;
 use super::init::{self, Processes};
 use super::publish::Ports;
 use super::spec::{Network, Spec};
-use super::{flat, probe, syscall};
+use super::{flat, probe, settle, syscall};
 use crate::error::{Advice, Context, Error, Result};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{DumpableBehavior, Pid, WaitOptions, WaitStatus, waitpid};
@@ -88,7 +88,10 @@ fn run(socket: &UnixStream, scratch: &Path, spec: &Spec) -> Result<u8> {
             flat::give_back(scratch, spec)?;
         }
         match outcome {
-            Outcome::Ended(code) => return Ok(code),
+            Outcome::Ended(code) => {
+                settle::settle(scratch, spec, &identity)?;
+                return Ok(code);
+            }
             Outcome::Refused(error) => refusal = refusal.or(Some(error)),
             Outcome::NoProc => return Err(Error::new("the sandbox cannot mount /proc")),
         }

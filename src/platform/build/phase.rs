@@ -8,7 +8,7 @@ use crate::platform::builder::Builder;
 use crate::platform::host::CERTIFICATES;
 use crate::platform::images::InStore;
 use crate::platform::rootfs::RootFs;
-use crate::sandbox::{self, Access, Mount, Spec, Upper, User};
+use crate::sandbox::{self, Access, Mount, Privileges, Spec, Upper, User};
 use crate::store::Store;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -58,6 +58,7 @@ impl Phase<'_> {
             environment: self.environment(&root, !more.is_empty())?,
             directory: "/workspace".into(),
             user,
+            privileges: Privileges::None,
             network,
             writable: root.writable(user)?,
         };

@@ -39,6 +39,12 @@ fn act(arguments: &[&str]) -> i32 {
         }
         ["times", paths @ ..] => paths.iter().for_each(|path| println!("{path}: {}", fs::symlink_metadata(path).unwrap().mtime())),
         ["forbidden"] => forbidden(),
+        ["privileges"] => super::privileges::act(),
+        ["change-and-list"] => {
+            super::layers::change();
+            super::layers::list(std::path::Path::new("/"));
+        }
+        ["list", path] => super::layers::list(std::path::Path::new(path)),
         ["wait", path] => return beat(path),
         // Blocked signals stay pending: the program seems to ignore them.
         ["ignore", path] => {

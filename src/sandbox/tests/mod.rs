@@ -1,8 +1,10 @@
 //! The sandbox on a real kernel, as everybody that it is for: root, a user, a user with subordinate ids, and inside containers.
 
 pub mod actor;
+mod layers;
 mod network;
 mod people;
+mod privileges;
 
 use super::spec::Exit;
 use super::{Access, Mount, Network, Publish, Spec, Stream, Upper, User, run};
@@ -97,6 +99,7 @@ fn spec(folder: &Path, arguments: &[&str]) -> Spec {
         environment: vec![("NAME".into(), "value".into())],
         directory: "/usr".into(),
         user: World::USER,
+        privileges: super::Privileges::None,
         network: Network::None,
         writable: vec!["/home".into()],
     }
@@ -200,7 +203,8 @@ fn layers_lie_over_each_other_and_changes_can_be_kept() {
             many.lowers.insert(1, folder);
         }
         assert_eq!(world.lines(&many), ["/etc/b: above"]);
-        let kept = Spec { upper: Upper::Keep(world.path("kept")), ..world.spec(&["write", "/home/new"]) };
+        let kept =
+            Spec { upper: Upper::Keep { tree: world.path("kept"), owners: world.path("owners") }, ..world.spec(&["write", "/home/new"]) };
         if person == Person::InAnOverlay {
             let error = format!("{:?}", world.run(&kept).unwrap_err());
             assert!(error.contains("put it on a volume"), "{error}");

@@ -43,6 +43,12 @@ pub fn as_everybody_with_mounts(name: &str, body: fn(Person)) {
     run_as(&able, name, body);
 }
 
+/// As [`as_everybody`], for what needs changes that are kept.
+pub fn as_everybody_who_keeps(name: &str, body: fn(Person)) {
+    let able: Vec<Person> = EVERYBODY.into_iter().filter(|person| !matches!(person, Person::Unprivileged | Person::InAnOverlay)).collect();
+    run_as(&able, name, body);
+}
+
 fn run_as(people: &[Person], name: &str, body: fn(Person)) {
     if let Some(role) = std::env::var_os(ROLE) {
         return body(EVERYBODY.into_iter().find(|person| role == format!("{person:?}").as_str()).unwrap());
@@ -59,10 +65,10 @@ fn run_as(people: &[Person], name: &str, body: fn(Person)) {
     assert!(Command::new("cp").args([source.as_str(), "program"]).current_dir(folder.path()).status().unwrap().success());
     for person in people {
         let mut command = person.command(folder.path());
-        let module = module_path!().split_once("::").unwrap().1.rsplit_once("::").unwrap().0;
-        let module =
-            if name.starts_with("ports") || name.starts_with("network") { format!("{module}::network") } else { module.to_string() };
-        command.args([&format!("{module}::{name}"), "--exact", "--nocapture"]).env(ROLE, format!("{person:?}"));
+        // The test that this thread runs, by its whole name.
+        let test = std::thread::current().name().unwrap().to_string();
+        assert!(test.ends_with(&format!("::{name}")), "{test}");
+        command.args([&test, "--exact", "--nocapture"]).env(ROLE, format!("{person:?}"));
         let output = command.output().unwrap();
         let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success() && text.contains("1 passed"), "as {person:?}: {text}");
