@@ -1,7 +1,7 @@
 //! Where a registry listens, and how it must be spoken to (IMG-14).
 
 use crate::error::{Error, Result};
-use crate::http::{Body, Client, Failure, Method, Peer, Request, Url, repeatedly};
+use crate::http::{Body, Client, Failure, Method, Peer, Request, Url};
 use std::net::IpAddr;
 
 /// The name that Docker's registry is known by, and where it listens.
@@ -29,7 +29,7 @@ fn is_loopback(registry: &str) -> bool {
 ///
 /// # Errors
 /// When it does not answer.
-pub(super) fn find(registry: &str, peer: Peer, client: &Client) -> Result<Url> {
+pub(super) fn find(registry: &str, peer: Peer, client: &Client) -> Result<Url, Failure> {
     let host = if registry == DOCKER_HUB.0 { DOCKER_HUB.1 } else { registry };
     let base = |scheme: &str| {
         Url::parse(&format!("{scheme}://{host}/"))
@@ -39,13 +39,9 @@ pub(super) fn find(registry: &str, peer: Peer, client: &Client) -> Result<Url> {
     if peer == Peer::Verified {
         return Ok(encrypted);
     }
-    repeatedly(|| {
-        let Err(failure) = ping(client, &encrypted) else { return Ok(encrypted.clone()) };
-        match ping(client, &plain) {
-            Ok(()) => Ok(plain.clone()),
-            Err(_) => Err(failure),
-        }
-    })
+    let Err(failure) = ping(client, &encrypted) else { return Ok(encrypted) };
+    // Why it cannot be reached with encryption says more than why not without.
+    ping(client, &plain).map(|()| plain).map_err(|_| failure)
 }
 
 fn ping(client: &Client, base: &Url) -> Result<(), Failure> {

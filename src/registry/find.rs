@@ -100,13 +100,12 @@ impl Registries {
         let wanted = name.digest().map_or_else(|| name.tag().unwrap_or("latest").to_string(), ToString::to_string);
         let path = format!("manifests/{wanted}");
         let call = Call { headers: vec![accept()], ..Call::new(Method::HEAD, name.repository(), &path, Access::Pull) };
-        repeatedly(|| {
-            let response = session.send(&call)?;
-            match response.status() {
-                401 | 403 => Err(fault(response)),
-                _ => Ok(()),
-            }
-        })
+        // One try will do: a mirror that does not answer now will not be better than the next one in line.
+        let response = session.send(&call).map_err(Failure::into_error)?;
+        match response.status() {
+            401 | 403 => Err(fault(response).into_error()),
+            _ => Ok(()),
+        }
     }
 }
 

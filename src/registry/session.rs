@@ -77,12 +77,13 @@ impl Session {
         }
     }
 
-    fn base(&self) -> Result<Url> {
+    fn base(&self) -> Result<Url, Failure> {
         let mut base = self.base.lock().unwrap_or_else(PoisonError::into_inner);
-        if base.is_none() {
-            *base = Some(endpoint::find(&self.registry, self.peer, &self.client)?);
+        if let Some(base) = &*base {
+            return Ok(base.clone());
         }
-        base.clone().ok_or_else(|| Error::new("the registry has no address"))
+        let found = endpoint::find(&self.registry, self.peer, &self.client)?;
+        Ok(base.insert(found).clone())
     }
 
     /// Sends a request, with what the registry wants to see. Any status is an answer.

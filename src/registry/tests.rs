@@ -69,6 +69,31 @@ fn what_is_pushed_is_pulled_again() {
     );
 }
 
+/// IMG-14: on this machine, as with `-insecure-registry` elsewhere, any certificate will do; otherwise it must be one that is vouched for.
+#[test]
+fn a_certificate_that_nobody_vouches_for_is_taken_only_where_that_was_said() {
+    let server = Registry::start_with_certificate();
+    let (_folder, store) = store();
+    let name = name(&server, "a:1");
+    let documents = push(&registries(), &image(vec![layer(&store, "one")]), &[], &store, &name).unwrap();
+    let (_other, target) = self::store();
+    assert_eq!(pull(&registries(), &name, &target, &Output::quiet()).unwrap().digest, documents.descriptor.digest);
+    let url = format!("https://{}/v2/", server.host());
+    let request = crate::http::Request {
+        method: crate::http::Method::GET,
+        url: crate::http::Url::parse(&url).unwrap(),
+        headers: Vec::new(),
+        body: crate::http::Body::Empty,
+    };
+    let statuses = [Peer::Loopback, Peer::Unverified, Peer::Verified].map(|peer| {
+        let client = Client::careful(peer).unwrap();
+        let sent = client.send(&request);
+        sent.map(|response| response.status()).map_err(|failure| format!("{:?}", failure.into_error()))
+    });
+    assert_eq!([&statuses[0], &statuses[1]], [&Ok(200), &Ok(200)]);
+    assert!(statuses[2].as_ref().is_err_and(|error| error.contains("certificate")), "{statuses:?}");
+}
+
 /// IMG-14.
 #[test]
 fn insecure_registries_are_named_by_the_beginning_of_names() {

@@ -80,6 +80,37 @@ fn a_restorer_looks_at_the_run_image_that_an_extension_chose() {
     assert!(ran.code == 1 && ran.said.contains(&format!("get run image {}", registry.name("acme/none"))), "{} {}", ran.code, ran.said);
 }
 
+/// EXP-37, EXP-38, IN-30.
+#[test]
+fn a_cache_that_cannot_be_written_only_warns() {
+    let registry = Registry::start();
+    push_run_image(&registry, "acme/run:1", "one", "oci");
+    let bench = Bench::new(&[&registry.name("acme/run:1")]);
+    let app = registry.name("team/app:1");
+    bench.phase("analyzer", &[&app]).well();
+    bench.phase("detector", &[]).well();
+    bench.phase("builder", &[]).well();
+    block(&registry);
+    let blocked = registry.name("blocked/app:1");
+    for (parallel, name) in [("-parallel=false", "one"), ("-parallel", "two")] {
+        let said = bench.phase("exporter", &[parallel, "-cache-image", &blocked, &app]).well();
+        assert!(said.contains("Warning: Failed to export cache: saving image '"), "{said}");
+        // The image comes first, unless both are made at once.
+        let cache = registry.name(&format!("team/{name}"));
+        let ran = bench.phase("exporter", &[parallel, "-cache-image", &cache, &blocked]);
+        assert_eq!(ran.code, 62, "{}", ran.said);
+        let kept = registry.data().join("repositories/team").join(name);
+        assert_eq!(kept.exists(), parallel == "-parallel", "{}", ran.said);
+    }
+}
+
+/// A file stands where the registry would have to make a folder for uploads.
+fn block(registry: &Registry) {
+    let blocked = registry.data().join("repositories/blocked/app");
+    fs::create_dir_all(&blocked).unwrap();
+    fs::write(blocked.join("_uploads"), "").unwrap();
+}
+
 /// ANA-05.
 #[test]
 fn a_previous_image_that_lost_a_layer_counts_as_none() {
@@ -105,10 +136,7 @@ fn an_export_says_which_names_it_could_not_write() {
     bench.phase("analyzer", &[&app]).well();
     bench.phase("detector", &[]).well();
     bench.phase("builder", &[]).well();
-    // A file stands where the registry would have to make a folder.
-    let blocked = registry.data().join("repositories/blocked");
-    fs::create_dir_all(blocked.parent().unwrap()).unwrap();
-    fs::write(&blocked, "").unwrap();
+    block(&registry);
     let ran = bench.phase("exporter", &[&app, &registry.name("blocked/app:1")]);
     assert!(ran.code == 62 && ran.said.contains(&format!("      {app}\n")), "{} {}", ran.code, ran.said);
     assert!(ran.said.contains(&format!("      {} - ", registry.name("blocked/app:1"))), "{}", ran.said);

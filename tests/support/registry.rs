@@ -1,7 +1,7 @@
 //! A real registry on loopback: Debian's `docker-registry`, in a folder of its own.
 
 use std::fs::{self, File};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -31,8 +31,16 @@ impl Registry {
         Self::start_with("auth:\n  htpasswd:\n    realm: test\n    path: FOLDER/htpasswd\n")
     }
 
+    /// Starts a registry that speaks HTTPS, with a certificate that nobody vouches for.
+    pub fn start_with_certificate() -> Self {
+        Self::start_with("  tls:\n    certificate: FOLDER/certificate\n    key: FOLDER/key\n")
+    }
+
     fn start_with(more: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        if more.contains("tls:") {
+            make_certificate(folder.path());
+        }
         let settings = "version: 0.1\nlog:\n  level: info\nstorage:\n  filesystem:\n    rootdirectory: FOLDER/data\n  delete:\n    enabled: true\n\
                         http:\n  addr: 127.0.0.1:0\n";
         let settings = format!("{settings}{more}").replace("FOLDER", &folder.path().display().to_string());
@@ -43,7 +51,7 @@ impl Registry {
         command.arg("serve").arg(folder.path().join("settings.yml")).stdin(Stdio::null());
         command.stdout(log.try_clone().unwrap()).stderr(log);
         let server = command.spawn().expect("docker-registry, of the Debian package of that name");
-        let mut registry = Self { folder, server, port: 0, closed: !more.is_empty() };
+        let mut registry = Self { folder, server, port: 0, closed: more.contains("htpasswd") };
         registry.port = registry.wait_for_port();
         registry
     }
@@ -54,7 +62,7 @@ impl Registry {
         loop {
             let log = self.log();
             let told = log.split_once("listening on 127.0.0.1:").and_then(|(_, rest)| rest.split_once('"'));
-            if let Some(port) = told.and_then(|(port, _)| port.parse().ok()) {
+            if let Some(port) = told.and_then(|(port, _)| port.trim_end_matches(", tls").parse().ok()) {
                 return port;
             }
             assert!(self.server.try_wait().unwrap().is_none(), "the registry ended: {log}");
@@ -88,7 +96,8 @@ impl Registry {
         let log = self.log();
         let request = |line: &str| {
             let (_, rest) = line.split_once("] \"")?;
-            let (request, rest) = rest.split_once(" HTTP/1.1\" ")?;
+            let (request, rest) = rest.split_once(" HTTP/")?;
+            let rest = rest.split_once("\" ")?.1;
             Some(format!("{request} {}", rest.split(' ').next()?))
         };
         log.lines().filter_map(request).collect()
@@ -104,4 +113,29 @@ impl Drop for Registry {
         drop(self.server.kill());
         drop(self.server.wait());
     }
+}
+
+fn make_certificate(folder: &Path) {
+    let mut command = Command::new("openssl");
+    command.args([
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=127.0.0.1",
+    ]);
+    command
+        .args(["-addext", "subjectAltName=IP:127.0.0.1"])
+        .arg("-keyout")
+        .arg(folder.join("key"))
+        .arg("-out")
+        .arg(folder.join("certificate"));
+    let made = command.output().expect("openssl, of the Debian package of that name");
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
 }

@@ -75,15 +75,34 @@ pub(super) fn export(made: &Made, images: &Images, cache: Option<&mut (dyn Cache
     }
     let exported = export_image(made, &run, previous.as_ref(), cache.as_deref(), &store, inputs, phase)?;
     let sources: Vec<&Found> = std::iter::once(&run).chain(&previous).collect();
-    let image = images.save(&exported.image, made.names, &sources, &store, phase.output).code(EXPORT_WENT_WRONG)?;
+    let save = || images.save(&exported.image, made.names, &sources, &store, phase.output).code(EXPORT_WENT_WRONG);
+    let image = match cache {
+        Some(cache) if inputs.is_on("parallel") => at_once(save, || keep(cache, &exported, &store, phase))?,
+        Some(cache) => {
+            let image = save()?;
+            keep(cache, &exported, &store, phase);
+            image
+        }
+        None => save()?,
+    };
     let build = if inputs.api < Api::new(0, 9) { Some(BuildReport { bom: build_bom(made.group, inputs)? }) } else { None };
-    write(&inputs.path("report"), &Report { build, image }.to_toml()?)?;
-    if let Some(cache) = cache
-        && let Err(error) = cache.commit(&exported.cache, &store, phase.output)
-    {
+    write(&inputs.path("report"), &Report { build, image }.to_toml()?)
+}
+
+/// EXP-37: a cache that cannot be kept costs the next build time, not this one its success.
+fn keep(cache: &mut dyn Cache, exported: &Exported, store: &Store, phase: &Phase) {
+    if let Err(error) = cache.commit(&exported.cache, store, phase.output) {
         phase.output.warn(&format!("Failed to export cache: {error:?}"));
     }
-    Ok(())
+}
+
+/// IN-30: saves the image while the cache is kept.
+fn at_once<T: Send>(save: impl FnOnce() -> Result<T> + Send, keep: impl FnOnce()) -> Result<T> {
+    std::thread::scope(|scope| {
+        let saved = scope.spawn(save);
+        keep();
+        saved.join().unwrap_or_else(|_| Err(Error::new("saving the image ended unexpectedly")))
+    })
 }
 
 fn export_image(
