@@ -67,11 +67,17 @@ fn platform_api(value: Option<OsString>) -> Result<Api, Failure> {
 }
 
 fn read_metadata(layers: &Path) -> Result<BuildMetadata, Failure> {
-    let failure = |error: &dyn std::fmt::Display| Failure { message: format!("failed to read metadata: {error}"), code: 1 };
+    let failure = |error: &dyn std::fmt::Display| Failure {
+        message: format!("failed to read metadata: {}", error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")),
+        code: 1,
+    };
     let text = std::fs::read_to_string(layers.join("config/metadata.toml")).map_err(|error| failure(&error))?;
     let metadata: BuildMetadata = toml::from_str(&text).map_err(|error| failure(&error))?;
     match metadata.buildpacks.iter().find(|buildpack| !Api::parse(&buildpack.api).is_some_and(|api| BUILDPACK.contains(&api))) {
-        Some(buildpack) => Err(Failure { message: incompatible(&buildpack.api), code: 12 }),
+        Some(buildpack) => {
+            let message = format!("failed to set API for buildpack '{}': {}", buildpack.id, incompatible(&buildpack.api));
+            Err(Failure { message, code: 12 })
+        }
         None => Ok(metadata),
     }
 }

@@ -31,6 +31,7 @@ pub struct GroupElement {
     /// Its ID.
     pub id: String,
     /// Its version.
+    #[serde(default)]
     pub version: String,
     /// The Buildpack API that it speaks.
     #[serde(default, skip_serializing_if = "String::is_empty")]

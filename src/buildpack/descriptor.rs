@@ -72,7 +72,13 @@ impl Modules {
         let root = folder.join(escaped).join(version);
         let path = root.join(file);
         let text = std::fs::read_to_string(&path).context(|| format!("cannot read `{}`", path.display()))?;
-        Descriptor::parse(&text, kind, &root).context(|| format!("cannot read `{}`", path.display()))
+        Descriptor::parse(&text, kind, &root).map_err(|error| match error.exit_code() {
+            // API-07.
+            INCOMPATIBLE_BUILDPACK => {
+                Error::from_cause(format!("failed to set API for {kind:?} '{id}@{version}'"), error).code(INCOMPATIBLE_BUILDPACK)
+            }
+            _ => Error::from_cause(format!("cannot read `{}`", path.display()), error),
+        })
     }
 }
 

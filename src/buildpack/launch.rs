@@ -42,12 +42,14 @@ impl LaunchToml {
         let table: toml::Table = toml::from_str(text).context(|| "launch.toml is not TOML")?;
         let always_direct = api >= Api::new(0, 9);
         let processes = table.get("processes").and_then(toml::Value::as_array).into_iter().flatten().filter_map(toml::Value::as_table);
-        for process in processes.filter(|_| always_direct) {
-            if process.contains_key("direct") {
-                return Err(Error::new("process.direct is not supported on this buildpack version"));
+        for process in processes {
+            match process.get("command") {
+                Some(toml::Value::String(_)) if always_direct => return Err(Error::new("the command of a process must be a list")),
+                Some(toml::Value::Array(_)) if !always_direct => return Err(Error::new("the command of a process must be a text")),
+                Some(_) | None => {}
             }
-            if process.get("command").is_some_and(toml::Value::is_str) {
-                return Err(Error::new("the command of a process must be a list"));
+            if always_direct && process.contains_key("direct") {
+                return Err(Error::new("process.direct is not supported on this buildpack version"));
             }
         }
         let mut launch: Self = table.try_into().context(|| "launch.toml is not what it should be")?;

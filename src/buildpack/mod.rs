@@ -28,6 +28,6 @@ pub use layer::{LayerToml, layer_names};
 pub use order::{Group, GroupDocument, Order, OrderEntry};
 pub use plan::{BuildPlan, BuildpackPlan, Plan, PlanEntry, Provider, Require};
 pub use run::Line;
-pub use sbom::copy_sboms;
+pub use sbom::{copy_sboms, has_sboms};
 pub use system::System;
 pub use target::{Distro, Target};

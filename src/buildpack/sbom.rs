@@ -34,6 +34,17 @@ pub fn copy_sboms(descriptor: &Descriptor, layers: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Whether a buildpack wrote an SBOM file.
+///
+/// # Errors
+/// When its folder cannot be read.
+pub fn has_sboms(descriptor: &Descriptor, layers: &Path) -> Result<bool> {
+    let folder = layers.join(escape_id(&descriptor.id));
+    let all = launcher::environment::entries(&folder).context(|| format!("cannot read `{}`", folder.display()))?;
+    let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    Ok(all.iter().any(|path| name(path).split_once(".sbom.").is_some_and(|(_, extension)| extension.ends_with(".json"))))
+}
+
 /// The kinds of SBOM that a file is part of, and its folder there.
 fn places(folder: &Path, subject: &str) -> Result<Vec<(&'static str, String)>> {
     if subject == "launch" || subject == "build" {

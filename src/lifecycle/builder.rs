@@ -13,6 +13,9 @@ use launcher::environment::Environment;
 use std::fs;
 use std::path::Path;
 
+const DEPRECATED_BOM: &str = "BOM table is deprecated in this buildpack api version, though it remains supported for backwards \
+    compatibility. Buildpack authors should write BOM information to <layer>.sbom.<ext>, launch.sbom.<ext>, or build.sbom.<ext>.";
+
 /// What the builder needs.
 pub struct Input<'a> {
     /// Where buildpacks are.
@@ -66,6 +69,11 @@ pub fn build(input: Input, log: &Log, line: &mut Line) -> Result<BuildMetadata> 
         };
         let outcome = buildpack::build(descriptor, &build_input, &mut environment, line)
             .context(|| format!("cannot build with the buildpack `{}`", descriptor.full_name()))?;
+        let bom = outcome.launch_bom.iter().chain(&outcome.build_bom).next();
+        if bom.is_some() && !buildpack::has_sboms(descriptor, input.layers)? {
+            // BLD-28.
+            log(Level::Warning, DEPRECATED_BOM);
+        }
         plan = plan.without_met(&given, &outcome.unmet);
         launch_bom.extend(outcome.launch_bom);
         build_bom.extend(outcome.build_bom);

@@ -148,3 +148,111 @@ fn members_for_another_execution_environment_stay_away() {
 fn buildpacks_for_other_machines_do_not_pass() {
     compare("targets");
 }
+
+/// CRE-01, CRE-02, CRE-03, EXIT-14, EXIT-19.
+#[test]
+fn the_creator_does_all_phases() {
+    compare("creator");
+}
+
+/// ANA-02, ANA-04, RES-04, EXP-07.
+#[test]
+fn another_image_may_be_the_previous_one() {
+    compare("previous-image");
+}
+
+/// EXP-15, EXP-16, TAR-13, IN-39.
+#[test]
+fn the_platform_may_choose_the_default_process() {
+    compare("process-type");
+}
+
+/// BLD-28, BLD-29, EXP-35, VER-02, VER-03, FMT-06.
+#[test]
+fn old_bills_of_materials_are_kept() {
+    compare("legacy-bom");
+}
+
+/// API-07, ENV-07, LCH-10, DESC-10.
+#[test]
+fn each_buildpack_api_is_spoken() {
+    compare("buildpack-apis");
+}
+
+/// API-05, VER-02.
+#[test]
+fn platform_api_0_7_is_spoken() {
+    compare("platform-0.7");
+}
+
+/// API-05, VER-03.
+#[test]
+fn platform_api_0_8_is_spoken() {
+    compare("platform-0.8");
+}
+
+/// API-05, VER-04.
+#[test]
+fn platform_api_0_9_is_spoken() {
+    compare("platform-0.9");
+}
+
+/// API-05, VER-05.
+#[test]
+fn platform_api_0_10_is_spoken() {
+    compare("platform-0.10");
+}
+
+/// API-05, VER-06.
+#[test]
+fn platform_api_0_11_is_spoken() {
+    compare("platform-0.11");
+}
+
+/// API-05, VER-07.
+#[test]
+fn platform_api_0_12_is_spoken() {
+    compare("platform-0.12");
+}
+
+/// API-05, VER-08.
+#[test]
+fn platform_api_0_13_is_spoken() {
+    compare("platform-0.13");
+}
+
+/// API-05, VER-09.
+#[test]
+fn platform_api_0_14_is_spoken() {
+    compare("platform-0.14");
+}
+
+/// API-05, API-06, API-07, EXIT-01.
+#[test]
+fn unknown_apis_are_refused() {
+    compare("refused-apis");
+}
+
+/// API-11, API-12, API-14, API-16, API-18, API-23, EXIT-01, EXIT-16, IN-25.
+#[test]
+fn arguments_that_make_no_sense_are_refused() {
+    compare("refused-arguments");
+}
+
+/// BLD-12, BLD-16, BLD-18, EXIT-05.
+#[test]
+fn builds_that_go_wrong_end_with_51_or_52() {
+    compare("refused-builds");
+}
+
+/// EXIT-06, EXP-07.
+#[test]
+fn exports_that_cannot_be_end_with_62() {
+    compare("refused-exports");
+}
+
+/// CACHE-01, CACHE-04, CACHE-06, CACHE-07, RES-05, RES-06.
+#[test]
+fn caches_come_and_go() {
+    compare("cache-changes");
+}

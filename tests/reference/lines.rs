@@ -1,14 +1,33 @@
 //! What a program said, as far as platforms and people read it.
 
 /// Lines that are not compared, by their beginning, and why.
-const LEFT_OUT: [(&str, &str); 3] = [
+const LEFT_OUT: [(&str, &str); 4] = [
+    ("Valid phases: ", "a hint in our words"),
     ("Using app image: ", "only for layouts, and the line `Saving` says it again"),
     ("target distro name/version labels not found", "said when it is first needed, which is no particular moment"),
     ("       hint: ", "ours, below an error"),
 ];
 
+/// Not compared where a phase fails: how far it came depends on the order of its work.
+const BEFORE_A_FAILURE: [&str; 8] = [
+    "Warning: No cached data ",
+    "Warning: No analyzed metadata ",
+    "Warning: Did not find SBOM ",
+    "Warning: BOM table is deprecated ",
+    "Adding layer ",
+    "Reusing layer ",
+    "Added ",
+    "Reused ",
+];
+
+/// The lines of an output of a program that ended with success or not.
+pub fn lines_of(success: bool, output: &[u8]) -> Vec<String> {
+    let compared = |line: &String| success || !BEFORE_A_FAILURE.iter().any(|start| line.starts_with(start));
+    lines(output).into_iter().filter(compared).collect()
+}
+
 /// The lines of an output, without colours.
-pub fn lines(output: &[u8]) -> Vec<String> {
+fn lines(output: &[u8]) -> Vec<String> {
     let text = String::from_utf8_lossy(output);
     let plain = text.lines().map(|line| anstream::adapter::strip_str(line).to_string());
     let mut lines: Vec<String> = Vec::new();
@@ -20,6 +39,8 @@ pub fn lines(output: &[u8]) -> Vec<String> {
             lines.push(without_cause(line.replace("Warning: Warning: ", "Warning: ")));
         }
     }
+    // The reference warns for each table of a buildpack.
+    lines.dedup_by(|one, other| one == other && one.starts_with("Warning: BOM table is deprecated"));
     // The reference restores in the order of a map, which changes from run to run.
     for run in lines.chunk_by_mut(|one, other| of_restoring(one) && of_restoring(other)) {
         run.sort();

@@ -2,7 +2,7 @@
 
 use super::case::{Case, FOLDER, RunImage};
 use super::image;
-use super::lines::{image_names, lines};
+use super::lines::{image_names, lines_of};
 use super::observe::{changes, snapshot};
 use super::programs::{Programs, names, prepare};
 use serde_json::{Map, Value, json};
@@ -53,7 +53,8 @@ pub fn record(case: &Case, programs: &Programs, folder: &Path) -> Value {
 }
 
 fn one(name: &str, output: &Output, wrote: Value, images: Map<String, Value>) -> Value {
-    let (mut stdout, mut stderr) = (lines(&output.stdout), lines(&output.stderr));
+    let success = output.status.success();
+    let (mut stdout, mut stderr) = (lines_of(success, &output.stdout), lines_of(success, &output.stderr));
     if name == "launcher" {
         // LCH: standard output is the app's; the reference's launcher complains there, ours on standard error (EXIT-13).
         let complains = |line: &String| line.starts_with("ERROR: ") || line.starts_with("Warning: ");

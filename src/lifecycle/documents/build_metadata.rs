@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub struct BuildMetadataLabel<'a> {
     /// Before Platform API 0.9 only, and then also where it is empty (FMT-06).
     #[serde(skip_serializing_if = "Option::is_none")]
-    bom: Option<serde_json::Value>,
+    bom: Option<Option<Vec<LabelBom<'a>>>>,
     buildpacks: Vec<Module<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     extensions: Vec<Module<'a>>,
@@ -93,24 +93,25 @@ pub fn processes_for(processes: &[Process], api: Api) -> Vec<Process> {
     processes
 }
 
-/// The old bill of materials as the reference writes it.
-pub fn bom_json(entries: &[BomEntry]) -> serde_json::Value {
-    #[derive(Serialize)]
-    struct Entry<'a> {
-        name: &'a str,
-        metadata: serde_json::Value,
-        buildpack: &'a crate::buildpack::BomBuildpack,
+/// A component of the old bill of materials, in the reference's order of keys.
+#[derive(Debug, Serialize)]
+pub struct LabelBom<'a> {
+    name: &'a str,
+    metadata: serde_json::Value,
+    buildpack: &'a crate::buildpack::BomBuildpack,
+}
+
+/// The old bill of materials as the reference writes it: `null` where there is none.
+pub fn bom_json(entries: &[BomEntry]) -> Option<Vec<LabelBom<'_>>> {
+    fn label(entry: &BomEntry) -> LabelBom<'_> {
+        LabelBom { name: &entry.name, metadata: json_of_table(&entry.metadata), buildpack: &entry.buildpack }
     }
-    let entry = |entry: &BomEntry| {
-        let entry = Entry { name: &entry.name, metadata: json_of_table(&entry.metadata), buildpack: &entry.buildpack };
-        serde_json::to_value(&entry).unwrap_or_default()
-    };
-    if entries.is_empty() { serde_json::Value::Null } else { entries.iter().map(entry).collect() }
+    (!entries.is_empty()).then(|| entries.iter().map(label).collect())
 }
 
 impl<'a> BuildMetadataLabel<'a> {
     /// The label for what the builder phase recorded; `bom` is its old bill of materials.
-    pub fn new(metadata: &'a BuildMetadata, launcher: &'a LauncherMetadata, api: Api, bom: &[BomEntry]) -> Self {
+    pub fn new(metadata: &'a BuildMetadata, launcher: &'a LauncherMetadata, api: Api, bom: &'a [BomEntry]) -> Self {
         Self {
             bom: (api < Api::new(0, 9)).then(|| bom_json(bom)),
             buildpacks: metadata.buildpacks.iter().map(module).collect(),

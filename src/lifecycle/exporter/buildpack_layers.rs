@@ -54,7 +54,7 @@ fn read_one(request: &Export, id: &str, version: &str) -> Result<Found> {
         }
     }
     let ids: Vec<&str> = malformed.iter().map(|(id, _)| id.as_str()).collect();
-    let message = format!("failed to parse metadata for layers '[{}]'", ids.join(" "));
+    let message = format!("cannot parse metadata for layers '[{}]'", ids.join(" "));
     if let Some((_, error)) = malformed.into_iter().next() {
         return Err(error).context(|| message);
     }

@@ -3,7 +3,7 @@
 use super::buildpack_layers::{self, Found, Previous};
 use super::make::{Job, Known, find};
 use super::{Export, sbom, slices};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::lifecycle::documents::layers_metadata::LayersMetadata;
 use crate::lifecycle::layer::Contents;
 use crate::store::Store;
@@ -51,6 +51,10 @@ pub fn jobs<'a>(request: &'a Export, found: &[Found], previous: &Previous, store
     });
     jobs.push(folder(CONFIG_ID, "config", "Buildpacks Launcher Config", before(&metadata.config.sha)));
     let process_types = process_types(request);
+    if let Some(kind) = process_types.iter().find(|kind| kind.is_empty() || kind.contains(['/', '>', '<', ':', '|', '&', '\\'])) {
+        // BLD-19: metadata.toml may be anybody's.
+        return Err(Error::new(format!("`{kind}` cannot be the type of a process, because it names a link")));
+    }
     if !process_types.is_empty() {
         jobs.push(Job {
             id: PROCESS_TYPES_ID.into(),

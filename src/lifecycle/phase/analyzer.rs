@@ -74,7 +74,7 @@ pub(super) fn analyze(
         // ANA-08.
         (run_image.image, run_image.target) = (String::new(), None);
     }
-    if inputs.api >= Api::new(0, 8) && !inputs.is_on("skip-layers") && analyzed.previous_image.is_some() {
+    if inputs.api >= Api::new(0, 8) && !inputs.is_on("skip-layers") && !inputs.is_on("skip-restore") && analyzed.previous_image.is_some() {
         restore_sbom(&analyzed, previous.as_ref(), images, &inputs.path("layers"), output).context(|| "retrieving launch SBOM layer")?;
     }
     Ok(analyzed)

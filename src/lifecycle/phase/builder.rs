@@ -21,6 +21,7 @@ pub(super) fn run(inputs: &Inputs, phase: &Phase) -> Result<()> {
 /// Builds, whoever this process is.
 pub(super) fn build(inputs: &Inputs, phase: &Phase) -> Result<()> {
     let group = GroupDocument::parse(&read(&inputs.path("group"), "group")?).context(|| "failed to read group file")?;
+    super::exporter::check_apis(&group)?;
     let plan = Plan::parse(&read(&inputs.path("plan"), "plan")?).context(|| "failed to read plan file")?;
     let (app, layers, platform, build_config) =
         (inputs.path("app"), inputs.path("layers"), inputs.path("platform"), inputs.path("build-config"));

@@ -2,7 +2,8 @@
 
 use super::privileges::{become_user, with_home};
 use super::{
-    BAD_ARGUMENT, Inputs, Phase, analyzer, builder, caches, detector, exporter, images, read, registries, restorer, run_image, write,
+    BAD_ARGUMENT, Inputs, Phase, analyzer, builder, caches, detector, exporter, failed_to, images, read, registries, restorer, run_image,
+    write,
 };
 use crate::buildpack::GroupDocument;
 use crate::error::{Advice, Context, Error, Result};
@@ -33,27 +34,29 @@ pub(super) fn run(inputs: &Inputs, phase: &Phase) -> Result<()> {
     let run_image = run_image::choose(&names[0], &images, inputs, phase)?;
 
     phase.output.heading("ANALYZING");
-    let analyzed = analyzer::analyze(&names, &run_image, &images, &registries, inputs, phase.output).code(ANALYZE_WENT_WRONG)?;
+    let analyzed = analyzer::analyze(&names, &run_image, &images, &registries, inputs, phase.output);
+    let analyzed = analyzed.code(ANALYZE_WENT_WRONG).map_err(|error| failed_to("analyze", error))?;
     write(&inputs.path("analyzed"), &analyzed.to_toml()?)?;
     phase.output.heading("DETECTING");
-    detector::detect(inputs, &hermetic, detector::Extensions::Find)?;
+    detector::detect(inputs, &hermetic, detector::Extensions::Find).map_err(|error| failed_to("detect", error))?;
     let group = GroupDocument::parse(&read(&inputs.path("group"), "group")?).context(|| "failed to read group file")?;
     if !group.extensions.is_empty() {
         // CRE-02.
         let message = "detected order contains extensions which is not supported by the creator";
-        return Err(Error::new(message).code(DETECT_WENT_WRONG).hint("use a platform that runs the phases one by one, as `cooper build`"));
+        let error = Error::new(message).hint("use a platform that runs the phases one by one, as `cooper build`");
+        return Err(failed_to("detect", error).code(DETECT_WENT_WRONG));
     }
     // CRE-03.
     let restored = if inputs.is_on("skip-restore") && inputs.api < Api::new(0, 10) {
         Restored::new()
     } else {
         phase.output.heading("RESTORING");
-        restorer::restore(&group, &analyzed, cache.as_deref(), inputs, phase)?
+        restorer::restore(&group, &analyzed, cache.as_deref(), inputs, phase).map_err(|error| failed_to("restore", error))?
     };
     phase.output.heading("BUILDING");
-    builder::build(inputs, &hermetic)?;
+    builder::build(inputs, &hermetic).map_err(|error| failed_to("build", error))?;
     phase.output.heading("EXPORTING");
     analyzed.required_run_image().code(BAD_ARGUMENT)?;
     let made = exporter::Made { group: &group, analyzed: &analyzed, restored: &restored, names: &names };
-    exporter::export(&made, &images, cache.as_deref_mut(), inputs, phase)
+    exporter::export(&made, &images, cache.as_deref_mut(), inputs, phase).map_err(|error| failed_to("export", error))
 }

@@ -33,10 +33,11 @@ pub(super) fn run(inputs: &Inputs, phase: &Phase) -> Result<()> {
             return Err(Error::new(format!("failed to resolve inputs: -{flag} is unsupported"))).code(BAD_ARGUMENT);
         }
     }
+    let analyzed = read(&inputs.path("analyzed"), "analyzed").and_then(|text| Analyzed::parse(&text));
+    let analyzed = analyzed.context(|| "failed to resolve inputs").code(BAD_ARGUMENT)?;
+    analyzed.required_run_image().context(|| "failed to resolve inputs")?;
     let group = GroupDocument::parse(&read(&inputs.path("group"), "group")?).context(|| "failed to read group file")?;
     check_apis(&group)?;
-    let analyzed = Analyzed::parse(&read(&inputs.path("analyzed"), "analyzed")?).context(|| "failed to read analyzed file")?;
-    analyzed.required_run_image()?;
     let (cache_folder, launch_cache) = (inputs.optional_path("cache-dir"), inputs.optional_path("launch-cache"));
     if launch_cache.is_some() && !inputs.is_on("daemon") {
         phase.output.warn("Ignoring -launch-cache, only intended for use with -daemon");
@@ -200,9 +201,8 @@ fn build_bom(group: &GroupDocument, inputs: &Inputs) -> Result<Vec<BomEntry>> {
 pub(super) fn check_apis(group: &GroupDocument) -> Result<()> {
     for member in group.group.iter().chain(&group.extensions) {
         if !Api::parse(&member.api).is_some_and(|api| BUILDPACK.contains(&api)) {
-            let name = format!("{}@{}", member.id, member.version);
             return Err(Error::new(format!("buildpack API version '{}' is incompatible with the lifecycle", member.api)))
-                .context(|| format!("failed to use `{name}`"))
+                .context(|| format!("failed to set API for Buildpack '{}@{}'", member.id, member.version))
                 .code(INCOMPATIBLE_BUILDPACK);
         }
     }

@@ -101,7 +101,9 @@ fn run_verb(api: Api, start: &Start) -> Result<u8> {
     match PROGRAMS.iter().find(|(_, _, known)| *known == verb) {
         Some((program, _, _)) => run_program(*program, api, start, &start.arguments[1..]),
         None if verb.is_empty() => Err(Error::new("failed to parse arguments")).code(BAD_ARGUMENT),
-        None => Err(Error::new(format!("failed to parse arguments: unknown phase: {verb}"))).code(BAD_ARGUMENT),
+        None => Err(Error::new(format!("failed to recognize phase: {verb}"))
+            .code(BAD_ARGUMENT)
+            .hint(format!("one of {}", PROGRAMS.map(|(_, _, verb)| verb).join(", ")))),
     }
 }
 
@@ -134,10 +136,7 @@ fn run_program(program: Program, api: Api, start: &Start, arguments: &[OsString]
     };
     let Err(error) = function(&inputs, &phase) else { return Ok(0) };
     let code = error.exit_code();
-    // EXIT-12.
-    let error =
-        if error.to_string().starts_with("failed to ") { error } else { Error::from_cause(format!("failed to {}", program.verb()), error) };
-    output.error(&error);
+    output.error(&failed_to(program.verb(), error));
     Ok(code)
 }
 
@@ -185,8 +184,11 @@ impl Phase<'_> {
     /// Refuses a feature that the platform must have asked for (API-11, API-12, API-14).
     fn allow_experimental(&self, inputs: &Inputs, feature: &str) -> Result<()> {
         match inputs.environment_text("CNB_EXPERIMENTAL_MODE").as_deref() {
-            None | Some("error") => Err(Error::new("experimental features are disabled by CNB_EXPERIMENTAL_MODE=error")
-                .hint(format!("set CNB_EXPERIMENTAL_MODE=warn to use `{feature}`"))),
+            None | Some("error") => {
+                self.output.error(&Error::new(format!("Platform requested experimental feature '{feature}'")));
+                Err(Error::new("experimental features are disabled by CNB_EXPERIMENTAL_MODE=error")
+                    .hint(format!("set CNB_EXPERIMENTAL_MODE=warn to use `{feature}`")))
+            }
             Some("quiet" | "silent") => Ok(()),
             Some(_) => {
                 self.output.warn(&format!("Platform requested experimental feature '{feature}'"));
@@ -214,8 +216,17 @@ fn platform_api(start: &Start) -> Result<Api> {
     }
 }
 
+/// EXIT-12: an error says first what was tried; one that says so already stays as it is.
+fn failed_to(verb: &str, error: Error) -> Error {
+    if error.to_string().starts_with("failed to ") {
+        return error;
+    }
+    let code = error.exit_code();
+    Error::from_cause(format!("failed to {verb}"), error).code(code)
+}
+
 fn read(path: &Path, what: &str) -> Result<String> {
-    std::fs::read_to_string(path).context(|| format!("failed to read {what} file `{}`", path.display()))
+    std::fs::read_to_string(path).context(|| format!("cannot read `{}`", path.display())).context(|| format!("failed to read {what} file"))
 }
 
 fn write(path: &Path, text: &str) -> Result<()> {

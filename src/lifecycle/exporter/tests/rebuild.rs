@@ -130,7 +130,7 @@ fn malformed_layer_metadata_is_named() {
     project.write("layers/acme_python/broken.toml", "[types\n");
     project.write("layers/acme_python/more.toml", "types = 1\n");
     let error = project.export().unwrap_err();
-    let expected = "failed to parse metadata for layers '[acme/python:broken acme/python:more]'";
+    let expected = "cannot parse metadata for layers '[acme/python:broken acme/python:more]'";
     assert_eq!((error.to_string().as_str(), error.exit_code()), (expected, 62));
 }
 
