@@ -127,7 +127,8 @@ impl Image {
 
     /// Bytes of all layers as they are sent.
     pub fn compressed_size(&self) -> u64 {
-        self.layers.iter().map(|layer| layer.blob.size).sum()
+        // Whoever wrote the manifest may have written any number.
+        self.layers.iter().fold(0, |sum: u64, layer| sum.saturating_add(layer.blob.size))
     }
 }
 

@@ -7,6 +7,7 @@ use crate::error::{Advice, Context, Error, Result};
 use crate::http::{Failure, Method, repeatedly};
 use crate::image::{Descriptor, Digest, Image, Index, Manifest, Reference, media_type};
 use serde::Deserialize;
+use std::sync::PoisonError;
 
 /// A longer manifest is refused, as registries do.
 const LONGEST_MANIFEST: u64 = 4 << 20;
@@ -76,12 +77,18 @@ impl Registries {
     }
 
     fn find_image(&self, name: &Reference) -> Result<Lookup> {
+        let known = name.digest().map(|digest| format!("{}/{}@{digest}", name.registry(), name.repository()));
+        if let Some(found) = known.and_then(|known| self.found.lock().unwrap_or_else(PoisonError::into_inner).get(&known).cloned()) {
+            return Ok(Lookup::Found(Box::new(Remote { name: name.clone(), ..found })));
+        }
         let session = self.session(name)?;
         let wanted = name.digest().map_or_else(|| name.tag().unwrap_or("latest").to_string(), ToString::to_string);
         let Some(mut document) = manifest(&session, name, &wanted, None)? else { return Ok(Lookup::Missing) };
         for _ in 0..DEEPEST {
             if !is_list(&document)? {
-                return image(&session, name, document).map(|remote| Lookup::Found(Box::new(remote)));
+                let remote = image(&session, name, document)?;
+                self.found.lock().unwrap_or_else(PoisonError::into_inner).insert(remote.identifier(), remote.clone());
+                return Ok(Lookup::Found(Box::new(remote)));
             }
             let index: Index = serde_json::from_slice(&document.bytes).context(|| "the list of images makes no sense")?;
             let Some(child) = choose(&index, host_architecture()) else { return Ok(Lookup::OtherPlatforms(platforms(&index))) };

@@ -34,6 +34,8 @@ pub struct Registries {
     insecure: Vec<String>,
     sessions: Mutex<HashMap<(String, bool), Arc<Session>>>,
     clients: Mutex<HashMap<Peer, Arc<Client>>>,
+    /// Images by their identifiers, which never mean another image.
+    found: Mutex<HashMap<String, Remote>>,
 }
 
 impl Registries {
@@ -45,6 +47,7 @@ impl Registries {
             insecure: insecure.into_iter().filter(|prefix| !prefix.is_empty()).collect(),
             sessions: Mutex::default(),
             clients: Mutex::default(),
+            found: Mutex::default(),
         }
     }
 

@@ -41,7 +41,7 @@ fn fetch_layers(registries: &Registries, remote: &Remote, store: &Store, output:
     if missing.is_empty() {
         return Ok(());
     }
-    let total = missing.iter().map(|layer| layer.blob.size).sum();
+    let total = missing.iter().fold(0, |sum: u64, layer| sum.saturating_add(layer.blob.size));
     let progress = output.progress(&format!("pulling {}", remote.name.familiar()), Some(total));
     each(missing, AT_ONCE, |layer| fetch(registries, &remote.name, layer, store, Some(&progress)))
 }

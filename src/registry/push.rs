@@ -110,7 +110,7 @@ impl Registries {
         };
         repeatedly(|| {
             let response = session.send(&call)?;
-            if !matches!(response.status(), 200 | 201 | 202 | 204) {
+            if !matches!(response.status(), 201 | 202 | 204) {
                 return Err(fault(response));
             }
             let kept = response.header("docker-content-digest").and_then(|digest| Digest::parse(digest).ok());

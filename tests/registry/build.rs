@@ -61,6 +61,11 @@ fn a_creator_uses_credentials_that_its_buildpacks_do_not_see() {
     assert_eq!(manifest(&registry, "team/app:1").1, manifest(&registry, "other/app:2").1);
     let tags = bench.toml("layers/report.toml")["image"]["tags"].as_array().unwrap().clone();
     assert_eq!(tags.iter().filter_map(toml::Value::as_str).collect::<Vec<_>>(), [&app, &other]);
+    // Each document is read once.
+    let requests = registry.requests();
+    let run_config = manifest(&registry, "acme/run:1").0["config"]["digest"].as_str().unwrap().to_string();
+    let read = requests.iter().filter(|request| request.starts_with("GET ") && request.contains(&run_config) && request.ends_with(" 200"));
+    assert_eq!(read.count(), 1, "{requests:#?}");
     // What the first name has is mounted to the second.
     assert!(
         !uploads(&registry.requests())

@@ -26,10 +26,14 @@ fn an_analyzer_says_what_it_may_not_read_or_write() {
     bench.phase("analyzer", &[&open.name("team/app:1")]).well();
 }
 
-/// IMG-03.
+/// IMG-02, IMG-03.
 #[test]
-fn an_image_goes_to_one_registry_only() {
+fn names_must_be_names_and_in_one_registry() {
     let bench = Bench::new(&["127.0.0.1:1/run"]);
+    for flag in ["-previous-image", "-run-image", "-cache-image"] {
+        let ran = bench.phase("analyzer", &[flag, "Not A Name", "127.0.0.1:1/app"]);
+        assert!(ran.code == 3 && ran.said.contains("`Not A Name`"), "{flag}: {} {}", ran.code, ran.said);
+    }
     let ran = bench.phase("analyzer", &["-tag", "127.0.0.1:2/app", "127.0.0.1:1/app"]);
     assert!(ran.code == 3 && ran.said.contains("writing to multiple registries is unsupported"), "{} {}", ran.code, ran.said);
 }
@@ -78,6 +82,16 @@ fn a_restorer_looks_at_the_run_image_that_an_extension_chose() {
     bench.write("layers/analyzed.toml", &format!("[run-image]\nimage = '{0}'\nreference = '{0}'\n", registry.name("acme/none")));
     let ran = bench.phase("restorer", &[]);
     assert!(ran.code == 1 && ran.said.contains(&format!("get run image {}", registry.name("acme/none"))), "{} {}", ran.code, ran.said);
+}
+
+/// EXIT-10.
+#[test]
+fn a_cache_that_cannot_be_opened_ends_the_phase() {
+    let closed = Registry::start_with_password();
+    let bench = Bench::new(&["127.0.0.1:1/run"]);
+    bench.write("layers/group.toml", "[[group]]\nid = 'acme/one'\nversion = '1'\napi = '0.12'\n");
+    let ran = bench.phase("restorer", &["-cache-image", &closed.name("team/cache")]);
+    assert!(ran.code == 1 && ran.said.contains("ERROR: failed to create image cache: "), "{} {}", ran.code, ran.said);
 }
 
 /// EXP-37, EXP-38, IN-30.
