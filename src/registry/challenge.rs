@@ -73,6 +73,14 @@ fn parts(value: &str) -> Vec<&str> {
 mod tests {
     use super::*;
 
+    proptest::proptest! {
+        #[test]
+        fn no_header_is_too_odd(value in "\\PC{0,40}|[Bbasicer =,\\\\\"é]{0,40}") {
+            let is_bearer = matches!(Challenge::parse(&[&value]), Some(Challenge::Bearer { .. }));
+            proptest::prop_assert!(!is_bearer || value.to_lowercase().contains("realm"));
+        }
+    }
+
     #[test]
     fn challenges_are_read_in_every_spelling() {
         let bearer =

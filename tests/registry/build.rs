@@ -92,12 +92,12 @@ fn credentials_of_dockers_file_are_read_first() {
     assert_eq!(config(&registry, "team/app:1")["os"], "linux");
 }
 
-/// REB-01, REB-20, REB-21.
+/// REB-01, REB-03, REB-04, REB-20, REB-21: the new run image is the one at the name that is nearest to the app.
 #[test]
 fn a_rebase_reads_and_sends_no_layer() {
     let registry = Registry::start();
     push_run_image(&registry, "acme/run:1", "one", "oci");
-    let bench = Bench::new(&[&registry.name("acme/run:1")]);
+    let bench = Bench::new(&["127.0.0.1:1/acme/run", &registry.name("acme/run:1")]);
     let app = registry.name("team/app:1");
     bench.build(&app, &[]);
     let old = manifest(&registry, "team/app:1");

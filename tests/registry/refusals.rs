@@ -62,6 +62,39 @@ fn a_run_image_is_taken_from_the_first_place_that_has_it() {
     bench.phase("restorer", &[]).well();
 }
 
+/// ANA-15.
+#[test]
+fn older_platforms_name_run_images_in_stack_toml() {
+    let registry = Registry::start();
+    push_run_image(&registry, "acme/run:1", "one", "oci");
+    let mut bench = Bench::new(&["127.0.0.1:1/unused"]);
+    bench.write("stack.toml", &format!("[run-image]\nimage = '127.0.0.1:1/run'\nmirrors = ['{}']\n", registry.name("acme/run:1")));
+    bench.set("CNB_STACK_PATH", bench.path("stack.toml").display().to_string());
+    bench.set("CNB_PLATFORM_API", "0.11");
+    bench.phase("analyzer", &[&registry.name("team/app:1")]).well();
+    let run_image = bench.toml("layers/analyzed.toml")["run-image"].clone();
+    assert!(run_image["reference"].as_str().unwrap().starts_with(&format!("{}@sha256:", registry.name("acme/run"))), "{run_image}");
+    assert!(run_image.get("image").is_none() && run_image.get("target").is_none(), "{run_image}");
+}
+
+/// REB-02, REB-23.
+#[test]
+fn a_rebase_needs_an_app_and_a_run_image() {
+    let registry = Registry::start();
+    push_run_image(&registry, "acme/run:1", "one", "oci");
+    let bench = Bench::new(&[&registry.name("acme/run:1")]);
+    let app = registry.name("team/app:1");
+    let refused = |arguments: &[&str], code: i32, message: &str| {
+        let ran = bench.phase("rebaser", arguments);
+        assert!(ran.code == code && ran.said.contains(message), "{arguments:?}: {} {}", ran.code, ran.said);
+    };
+    refused(&[&app], 72, "set app image");
+    refused(&[], 3, "at least one image argument is required");
+    refused(&[&app, "127.0.0.1:1/app"], 3, "writing to multiple registries is unsupported");
+    bench.build(&app, &[]);
+    refused(&["-run-image", &registry.name("acme/none"), &app], 1, "failed to access run image");
+}
+
 /// RES-18.
 #[test]
 fn a_restorer_looks_at_the_run_image_that_an_extension_chose() {
