@@ -26,6 +26,25 @@ fn an_analyzer_says_what_it_may_not_read_or_write() {
     bench.phase("analyzer", &[&open.name("team/app:1")]).well();
 }
 
+/// IMG-14.
+#[test]
+fn plain_http_is_spoken_elsewhere_only_where_that_was_said() {
+    let registry = Registry::start();
+    push_run_image(&registry, "acme/run:1", "one", "oci");
+    // The same registry under an address that is not known to be this machine's own.
+    let elsewhere = registry.host().replace("127.0.0.1", "[::ffff:127.0.0.1]");
+    let (run, app) = (format!("{elsewhere}/acme/run:1"), format!("{elsewhere}/team/app:1"));
+    let mut bench = Bench::new(&[&run]);
+    let arguments = ["-run-image", &run, &app];
+    for prefix in ["r.test", "127.0.0.1", &format!("{elsewhere}/acme/run")] {
+        let ran = bench.phase("analyzer", &[&["-insecure-registry", prefix][..], &arguments].concat());
+        assert!(ran.code == 32 && ran.said.contains("failed to ensure registry read access"), "{prefix}: {} {}", ran.code, ran.said);
+    }
+    bench.phase("analyzer", &[&["-insecure-registry", "r.test", "-insecure-registry", &elsewhere][..], &arguments].concat()).well();
+    bench.set("CNB_INSECURE_REGISTRIES", format!("r.test,{elsewhere}"));
+    bench.phase("analyzer", &arguments).well();
+}
+
 /// IMG-02, IMG-03.
 #[test]
 fn names_must_be_names_and_in_one_registry() {
