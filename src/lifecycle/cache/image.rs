@@ -47,14 +47,14 @@ impl ImageCache {
     /// # Errors
     /// When the registry cannot be reached or refuses.
     pub fn open(registries: Arc<Registries>, name: &Reference, former: Former, output: &Output) -> Result<Self> {
-        let mut original = match registries.find(name).context(|| format!("accessing cache image \"{}\"", name.full()))? {
+        let mut original = match registries.find(name).context(|| format!("accessing cache image \"{name}\""))? {
             Lookup::Found(remote) => Some(*remote),
             Lookup::Missing | Lookup::OtherPlatforms(_) => None,
         };
         if let Some(remote) = &original {
             let digests = remote.image.layers.iter().map(|layer| &layer.blob.digest).collect();
             if !registries.has_blobs(name, digests).unwrap_or(false) {
-                output.line(&format!("Ignoring cache image \"{}\" because it was corrupt", name.full()));
+                output.line(&format!("Ignoring cache image \"{name}\" because it was corrupt"));
                 original = None;
             }
         }
@@ -69,7 +69,7 @@ impl ImageCache {
 
     /// Unpacks a layer into a new folder in `beside`; its hash is checked on the way.
     fn unpack(&self, diff_id: &str, beside: &Path) -> Result<tempfile::TempDir> {
-        let describe = || format!("cannot unpack the layer {diff_id} of the cache image `{}`", self.name.full());
+        let describe = || format!("cannot unpack the layer {diff_id} of the cache image `{}`", self.name);
         let layer = self.cached(diff_id).context(|| format!("failed to find cache layer with SHA '{diff_id}'"))?;
         let staged = tempfile::Builder::new().prefix(".restoring-").tempdir_in(beside).context(describe)?;
         let store = Store::open(&staged.path().join("store"))?;
@@ -134,7 +134,7 @@ impl ImageCache {
         let blobs = image.layers.iter().map(|layer| Blob { layer: layer.clone(), sources: sources.clone() }).collect();
         let push = Push { documents: &documents, blobs, store, progress: None };
         let pushed = self.registries.push_blobs(&push, &self.name).and_then(|()| self.registries.push_manifest(&documents, &self.name));
-        pushed.context(|| format!("saving image '{}'", self.name.full()))?;
+        pushed.context(|| format!("saving image '{}'", self.name))?;
         if let Some(original) = self.original.as_ref().filter(|remote| remote.manifest.digest != documents.descriptor.digest)
             && self.former == Former::IsDeleted
             && let Err(error) = self.registries.delete(&self.name, &original.manifest.digest)

@@ -100,7 +100,7 @@ impl Images {
     pub fn save(&self, image: &Image, names: &[Reference], sources: &[&Found], store: &Store, output: &Output) -> Result<ImageReport> {
         let documents = image.documents();
         if let Some(name) = names.first() {
-            output.line(&format!("Saving {}...", name.full()));
+            output.line(&format!("Saving {name}..."));
         }
         let mut tags = Vec::new();
         let mut refused = Vec::new();
@@ -116,12 +116,12 @@ impl Images {
         for (name, saved) in names.iter().zip(saved) {
             match saved {
                 Ok(()) => {
-                    output.line(&format!("      {}", name.full()));
-                    tags.push(name.full());
+                    output.line(&format!("      {name}"));
+                    tags.push(name.to_string());
                 }
                 Err(error) => {
-                    output.line(&format!("      {} - {error:?}", name.full()));
-                    refused.push(format!("[{} - {error:?}]", name.full()));
+                    output.line(&format!("      {name} - {error:?}"));
+                    refused.push(format!("[{name} - {error:?}]"));
                 }
             }
         }

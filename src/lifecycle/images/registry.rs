@@ -97,7 +97,7 @@ impl Registry {
 /// # Errors
 /// When it cannot.
 pub fn check_write(registries: &Registries, name: &Reference) -> Result<()> {
-    let checked = registries.check_write(name).context(|| format!("failed to ensure registry read/write access to {}", name.full()));
+    let checked = registries.check_write(name).context(|| format!("failed to ensure registry read/write access to {name}"));
     checked.context(|| "validating registry write access")
 }
 

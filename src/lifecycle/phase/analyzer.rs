@@ -45,7 +45,7 @@ pub(super) fn analyze(
     inputs: &Inputs,
     output: &Output,
 ) -> Result<Analyzed> {
-    let previous_name = inputs.text("previous-image").unwrap_or_else(|| names[0].full());
+    let previous_name = inputs.text("previous-image").unwrap_or_else(|| names[0].to_string());
     images.check_access(&[&previous_name, run_image], &[])?;
     if let Some(cache) = caches::image(inputs)? {
         check_write(registries, &cache)?;

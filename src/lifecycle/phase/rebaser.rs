@@ -27,7 +27,7 @@ pub(super) fn run(inputs: &Inputs, phase: &Phase) -> Result<()> {
     become_user(inputs.owner(), &[])?;
     let images = images::open(inputs, phase, &registries)?;
     let previous = inputs.text("previous-image").filter(|_| inputs.api >= Api::new(0, 11));
-    let app_name = previous.unwrap_or_else(|| names[0].full());
+    let app_name = previous.unwrap_or_else(|| names[0].to_string());
     let app = images.find(&app_name).and_then(|found| found.context(|| format!("there is no image `{app_name}`")));
     let app = app.context(|| "set app image").code(REBASE_WENT_WRONG)?;
     let run_name = match wanted {
