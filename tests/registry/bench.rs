@@ -22,11 +22,13 @@ app=$PWD
 cd "$CNB_LAYERS_DIR"
 echo "credentials: ${CNB_REGISTRY_AUTH-none}"
 [ ! -f kept/file ] || echo "kept came back"
+[ ! -f kept.sbom.cdx.json ] || echo "its SBOM came back"
 mkdir -p kept tool data
 [ -f kept/file ] || cp "$app/kept" kept/file
 echo tool > tool/file
 cp "$app/data" data/file
 printf '[types]\ncache = true\n' > kept.toml
+echo '{}' > kept.sbom.cdx.json
 printf '[types]\ncache = true\nlaunch = true\n' > tool.toml
 printf '[types]\nlaunch = true\n' > data.toml
 printf '[[processes]]\ntype = "web"\ncommand = ["true"]\ndefault = true\n' > launch.toml
@@ -65,7 +67,7 @@ impl Bench {
         for name in PHASES.iter().chain(&["rebaser"]) {
             symlink("lifecycle", bench.path("bin").join(name)).unwrap();
         }
-        let descriptor = "api = '0.12'\n[buildpack]\nid = 'acme/one'\nversion = '1'\n[[targets]]\nos = 'linux'\n";
+        let descriptor = "api = '0.12'\n[buildpack]\nid = 'acme/one'\nversion = '1'\nsbom-formats = ['application/vnd.cyclonedx+json']\n[[targets]]\nos = 'linux'\n";
         bench.write("buildpacks/acme_one/1/buildpack.toml", descriptor);
         bench.write("buildpacks/acme_one/1/bin/detect", "#!/bin/sh\n");
         bench.write("buildpacks/acme_one/1/bin/build", BUILD);

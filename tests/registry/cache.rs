@@ -19,7 +19,7 @@ fn layer_of<'a>(metadata: &'a Value, name: &str) -> &'a str {
     metadata["buildpacks"][0]["layers"][name]["sha"].as_str().unwrap()
 }
 
-/// ANA-14, CACHE-06, CACHE-09, CACHE-10, CACHE-14, CACHE-15, CACHE-17, IN-18, RES-05, RES-14.
+/// ANA-14, CACHE-06, CACHE-09, CACHE-10, CACHE-14, CACHE-15, CACHE-17, IN-18, RES-05, RES-09, RES-14.
 #[test]
 fn an_unchanged_layer_is_not_sent_again() {
     let (registry, mut bench, app) = started();
@@ -28,12 +28,14 @@ fn an_unchanged_layer_is_not_sent_again() {
     fs::create_dir(bench.path("unused")).unwrap();
     bench.set("CNB_CACHE_DIR", bench.path("unused").display().to_string());
     let said = bench.build(&app, &["-cache-image", &cache]);
-    assert!(said.contains("Layer cache not found") && said.contains("Adding cache layer 'acme/one:kept'"), "{said}");
+    // The restorer and the exporter say it.
+    assert_eq!(said.matches("Layer cache not found").count(), 2, "{said}");
+    assert!(said.contains("Adding cache layer 'acme/one:kept'"), "{said}");
     assert!(!exists(&bench.path("unused/committed/io.buildpacks.lifecycle.cache.metadata")));
     let first = config(&registry, "team/cache:1");
     let metadata: Value = serde_json::from_str(first["config"]["Labels"][LABEL].as_str().unwrap()).unwrap();
     let diff_ids: Vec<&str> = first["rootfs"]["diff_ids"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
-    assert_eq!(diff_ids, [layer_of(&metadata, "kept"), layer_of(&metadata, "tool")]);
+    assert_eq!(diff_ids, [layer_of(&metadata, "kept"), layer_of(&metadata, "tool"), metadata["sbom"]["sha"].as_str().unwrap()]);
     assert!(metadata["buildpacks"][0]["layers"].get("data").is_none(), "{metadata}");
 
     let before = registry.requests().len();
@@ -45,6 +47,7 @@ fn an_unchanged_layer_is_not_sent_again() {
     let said = bench.build(&app, &["-cache-image", &cache]);
     assert!(said.contains("Restoring data for \"acme/one:kept\" from cache") && said.contains("kept came back"), "{said}");
     assert!(said.contains("Reusing cache layer 'acme/one:kept'") && !said.contains("Adding cache layer"), "{said}");
+    assert!(said.contains("its SBOM came back") && said.contains("Reusing cache layer 'buildpacksio/lifecycle:cache.sbom'"), "{said}");
     let requests = registry.requests()[before..].to_vec();
     assert!(uploads(&requests).is_empty(), "{requests:#?}");
     assert_eq!(requests.iter().filter(|request| request.starts_with("GET ") && request.contains(&kept)).count(), 1);

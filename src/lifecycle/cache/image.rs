@@ -19,6 +19,8 @@ use std::sync::Arc;
 
 /// The label with the metadata.
 const METADATA: &str = "io.buildpacks.lifecycle.cache.metadata";
+/// What messages call the layer of the SBOM files.
+const SBOM_ID: &str = "buildpacksio/lifecycle:cache.sbom";
 /// A tar of nothing is its end. Some engines refuse what has no bytes.
 const EMPTY_TAR: [u8; 1024] = [0; 1024];
 const CREATED: &str = "1980-01-01T00:00:01Z";
@@ -171,6 +173,9 @@ impl Cache for ImageCache {
     }
 
     fn commit(&mut self, new: &NewContents, store: &Store, output: &Output) -> Result<()> {
+        if !self.exists() {
+            output.line("Layer cache not found");
+        }
         let mut metadata = CacheMetadata::of(new);
         let mut layers = Vec::new();
         for layer in &new.layers {
@@ -190,7 +195,8 @@ impl Cache for ImageCache {
         }
         if let Some(sbom) = &new.sbom {
             let contents = Contents::Folder { on_disk: sbom.clone(), in_image: new.sbom_in_image.clone(), parents: Parents::OnDisk };
-            let (layer, _) = self.write(&contents, new.owner, store)?;
+            let (layer, reused) = self.write(&contents, new.owner, store)?;
+            output.line(&format!("{} cache layer '{SBOM_ID}'", if reused { "Reusing" } else { "Adding" }));
             metadata.sbom.sha = layer.diff_id.to_string();
             layers.push(layer);
         }
