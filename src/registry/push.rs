@@ -74,7 +74,7 @@ impl Registries {
         let neighbours = blob.sources.iter().map(|Source(source)| source).filter(|source| source.registry() == name.registry());
         let mut started = None;
         for source in neighbours.filter(|source| source.repository() != repository) {
-            match upload::mount(session, repository, digest, source.repository())? {
+            match upload::mount(session, repository, digest, source.repository()) {
                 Mount::Done => return Ok(()),
                 Mount::Send(place) => started = place,
             }

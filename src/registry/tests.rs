@@ -69,7 +69,8 @@ fn what_is_pushed_is_pulled_again() {
     );
 }
 
-/// IMG-14: on this machine, as with `-insecure-registry` elsewhere, any certificate will do; otherwise it must be one that is vouched for.
+/// IMG-14.
+/// On this machine, as with `-insecure-registry` elsewhere, any certificate will do; otherwise it must be one that is vouched for.
 #[test]
 fn a_certificate_that_nobody_vouches_for_is_taken_only_where_that_was_said() {
     let server = Registry::start_with_certificate();

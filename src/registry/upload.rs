@@ -29,20 +29,20 @@ pub(super) fn has(session: &Session, repository: &str, digest: &Digest) -> Resul
     is_there(session, repository, digest, Access::Push)
 }
 
-/// Asks the registry to take a blob from one of its other repositories. Whatever stands against it, the blob can still be sent.
-pub(super) fn mount(session: &Session, repository: &str, digest: &Digest, source: &str) -> Result<Mount> {
+/// Asks the registry to take a blob from one of its other repositories. Whatever stands against it, the blob can still be sent: some tokens
+/// cannot be had for two repositories, and what is wrong with the registry itself shows then.
+pub(super) fn mount(session: &Session, repository: &str, digest: &Digest, source: &str) -> Mount {
     let path = format!("blobs/uploads/?mount={digest}&from={source}");
     let call = Call::new(Method::POST, repository, &path, Access::PushFrom(source));
-    repeatedly(|| {
+    let mounted = repeatedly(|| {
         let response = session.send(&call)?;
         match response.status() {
             201 => Ok(Mount::Done),
             202 => Ok(Mount::Send(Some(location(&response)?))),
-            // Some tokens cannot be had for two repositories.
-            400 | 401 | 403 | 404 | 405 => Ok(Mount::Send(None)),
             _ => Err(fault(response)),
         }
-    })
+    });
+    mounted.unwrap_or(Mount::Send(None))
 }
 
 /// Sends a blob in one piece. Where that breaks off, it is sent again from the start: registries differ in how they go on.

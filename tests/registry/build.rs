@@ -79,7 +79,8 @@ fn config_digest(registry: &Registry) -> String {
     manifest(registry, "team/app").0["config"]["digest"].as_str().unwrap().replace(':', "%3A")
 }
 
-/// EXIT-17, IMG-11: the file is only root's, and is read before privileges are given up.
+/// EXIT-17, IMG-11.
+/// The file is only root's, and is read before privileges are given up.
 #[test]
 fn credentials_of_dockers_file_are_read_first() {
     let registry = Registry::start_with_password();
@@ -93,7 +94,8 @@ fn credentials_of_dockers_file_are_read_first() {
     assert_eq!(config(&registry, "team/app:1")["os"], "linux");
 }
 
-/// REB-01, REB-03, REB-04, REB-20, REB-21: the new run image is the one at the name that is nearest to the app.
+/// REB-01, REB-03, REB-04, REB-20, REB-21.
+/// The new run image is the one at the name that is nearest to the app.
 #[test]
 fn a_rebase_reads_and_sends_no_layer() {
     let registry = Registry::start();
@@ -119,7 +121,8 @@ fn a_rebase_reads_and_sends_no_layer() {
     assert!(requests.iter().any(|request| request.contains(&format!("mount={new_base}"))), "{requests:#?}");
 }
 
-/// IMG-14, IMG-28; this registry has a certificate that nobody vouches for.
+/// IMG-14, IMG-28.
+/// This registry has a certificate that nobody vouches for.
 #[test]
 fn an_app_on_a_docker_image_is_a_docker_image() {
     let registry = Registry::start_with_certificate();

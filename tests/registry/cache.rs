@@ -89,7 +89,8 @@ fn a_damaged_cache_image_is_an_empty_cache() {
     assert!(exists(&blob_path(&registry, &kept)));
 }
 
-/// CACHE-10: an image without layers is none for some engines.
+/// CACHE-10.
+/// An image without layers is none for some engines.
 #[test]
 fn a_cache_of_nothing_has_one_empty_layer() {
     let (registry, bench, app) = started();

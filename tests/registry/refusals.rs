@@ -192,7 +192,8 @@ fn a_previous_image_that_lost_a_layer_counts_as_none() {
     assert_eq!(bench.toml("layers/analyzed.toml")["image"]["reference"].as_str(), Some(""));
 }
 
-/// EXP-31, EXP-36: the other names are written, and the report is not.
+/// EXP-31, EXP-36.
+/// The other names are written, and the report is not.
 #[test]
 fn an_export_says_which_names_it_could_not_write() {
     let registry = Registry::start();

@@ -25,7 +25,8 @@ fn the_variable_names_registries_and_authorizations() {
     assert_eq!(of("q.test"), Credential::Anonymous);
 }
 
-/// IMG-08, IMG-09: no error shows a credential.
+/// IMG-08, IMG-09.
+/// No error shows a credential.
 #[test]
 fn a_variable_that_makes_no_sense_is_refused() {
     for bad in ["{", "[]", r#"{"r.test":5}"#, r#"{"r.test":"Digest hunter2"}"#, r#"{"r.test":"hunter2"}"#, r#"{"r.test":["hunter2"]}"#] {

@@ -2,97 +2,10 @@
 
 use super::*;
 use crate::error::Error;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use server::{Answer, Asked, Odd, plain};
 use std::sync::atomic::AtomicUsize;
 
-/// A request that arrived.
-#[derive(Clone, Debug)]
-struct Asked {
-    /// Method and path.
-    line: String,
-    authorization: Option<String>,
-    range: Option<String>,
-    body: String,
-}
-
-/// An answer: status, headers, body; what the headers promise may be another length.
-type Answer = (u16, Vec<(&'static str, String)>, Vec<u8>);
-
-/// A server on loopback that answers as it is told; nothing where the answer is none.
-struct Odd {
-    address: String,
-    asked: Arc<Mutex<Vec<Asked>>>,
-}
-
-impl Odd {
-    fn start(answer: impl Fn(&Asked, &str) -> Option<Answer> + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap().to_string();
-        let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
-        let (answer, seen, host) = (Arc::new(answer), asked.clone(), address.clone());
-        std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                let (answer, seen, host) = (answer.clone(), seen.clone(), host.clone());
-                std::thread::spawn(move || serve(stream.unwrap(), &seen, |asked| answer(asked, &host)));
-            }
-        });
-        Self { address, asked }
-    }
-
-    fn name(&self, repository: &str) -> Reference {
-        Reference::parse(&format!("{}/{repository}", self.address)).unwrap()
-    }
-
-    fn asked(&self) -> Vec<Asked> {
-        // Whether HTTP is enough is asked first.
-        self.asked.lock().unwrap().iter().filter(|asked| asked.line != "GET /v2/").cloned().collect()
-    }
-
-    fn lines(&self) -> Vec<String> {
-        self.asked().into_iter().map(|asked| asked.line).collect()
-    }
-}
-
-fn serve(stream: TcpStream, seen: &Mutex<Vec<Asked>>, answer: impl Fn(&Asked) -> Option<Answer>) {
-    let mut reader = BufReader::new(stream.try_clone().unwrap());
-    let mut line = String::new();
-    // The beginning of TLS is no text.
-    if reader.read_line(&mut line).is_err() || !line.contains("HTTP/1.1") {
-        return;
-    }
-    let mut headers = HashMap::new();
-    loop {
-        let mut header = String::new();
-        reader.read_line(&mut header).unwrap();
-        let Some((name, value)) = header.trim_end().split_once(": ") else { break };
-        headers.insert(name.to_ascii_lowercase(), value.to_string());
-    }
-    let mut body = vec![0; headers.get("content-length").map_or(0, |length| length.parse().unwrap())];
-    reader.read_exact(&mut body).unwrap();
-    let asked = Asked {
-        line: line.trim_end().trim_end_matches(" HTTP/1.1").to_string(),
-        authorization: headers.get("authorization").cloned(),
-        range: headers.get("range").cloned(),
-        body: String::from_utf8_lossy(&body).into_owned(),
-    };
-    seen.lock().unwrap().push(asked.clone());
-    let Some((status, headers, body)) = answer(&asked) else { return };
-    let mut head = format!("HTTP/1.1 {status} x\r\nconnection: close\r\n");
-    if !headers.iter().any(|(name, _)| *name == "content-length") {
-        head += &format!("content-length: {}\r\n", body.len());
-    }
-    for (name, value) in headers {
-        head += &format!("{name}: {value}\r\n");
-    }
-    let mut stream = stream;
-    // A client that has enough hangs up.
-    drop(stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(b"\r\n")).and_then(|()| stream.write_all(&body)));
-}
-
-fn plain(status: u16, body: impl Into<Vec<u8>>) -> Option<Answer> {
-    Some((status, Vec::new(), body.into()))
-}
+mod server;
 
 /// A small image, and what a sound registry answers of it.
 fn sound() -> (Documents, impl Fn(&Asked) -> Option<Answer> + Send + Sync + Clone) {
@@ -163,7 +76,8 @@ fn passing_faults_are_waited_for_and_refusals_are_not() {
     }
 }
 
-/// IMG-09, IMG-13: a token for what is to be done, from where the registry says.
+/// IMG-09, IMG-13.
+/// A token for what is to be done, from where the registry says.
 #[test]
 fn tokens_are_asked_for_and_kept() {
     let (documents, sound) = sound();
@@ -312,7 +226,8 @@ fn a_blob_that_breaks_off_goes_on_where_it_broke() {
     }
 }
 
-/// IMG-27: a registry that cannot mount says where it waits for the blob, or refuses; then the blob is sent.
+/// IMG-27.
+/// A registry that cannot mount says where it waits for the blob, or refuses; then the blob is sent.
 #[test]
 fn what_cannot_be_mounted_is_sent() {
     for status in [202, 403] {
@@ -334,6 +249,27 @@ fn what_cannot_be_mounted_is_sent() {
         assert_eq!(of_layer.count(), 1, "{lines:?}");
         assert_eq!(lines.iter().filter(|line| *line == "POST /v2/a/blobs/uploads/").count(), if status == 202 { 1 } else { 2 });
     }
+}
+
+/// IMG-27.
+#[test]
+fn a_token_for_two_repositories_may_be_refused() {
+    let server = Odd::start(|asked, host| match asked.line.as_str() {
+        line if line.starts_with("GET /token") && line.matches("scope=").count() == 2 => plain(403, ""),
+        line if line.starts_with("GET /token") => plain(200, r#"{"access_token":"t0ken"}"#),
+        _ if asked.authorization.is_none() => {
+            Some((401, vec![("www-authenticate", format!("Bearer realm=\"http://{host}/token\",service=\"s\""))], Vec::new()))
+        }
+        line if line.starts_with("HEAD") => plain(404, ""),
+        line if line.starts_with("POST") => Some((202, vec![("location", "/upload".into())], Vec::new())),
+        _ => plain(201, ""),
+    });
+    let (_folder, store) = store();
+    push(&registries(), &image(vec![layer(&store, "one")]), &[&server.name("b:1")], &store, &server.name("a:1")).unwrap();
+    let lines = server.lines();
+    let wanted = "GET /token?service=s&scope=repository%3Aa%3Apull%2Cpush&scope=repository%3Ab%3Apull";
+    assert!(lines.iter().any(|line| line == wanted), "{lines:?}");
+    assert_eq!(lines.iter().filter(|line| line.starts_with("PUT /upload?digest=")).count(), 2, "{lines:?}");
 }
 
 /// IMG-05, IMG-06.
