@@ -3,6 +3,7 @@
 mod archive;
 mod buildpack;
 mod cli;
+mod daemon;
 mod debian;
 mod error;
 mod http;

@@ -1,9 +1,9 @@
 //! Other people's tools take the images: skopeo, umoci, Docker's engine.
 
-use crate::support::{Machine, get, repository, run, succeed};
+use crate::support::{Engine, Machine, get, repository, run, succeed};
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Child, Command};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 struct Exported {
@@ -88,58 +88,10 @@ fn validators_accept_the_sbom_files() {
     assert!(kinds.iter().all(|count| *count > 0), "{listed}");
 }
 
-/// Docker's engine, in a folder of its own, without a network of its own.
-struct Engine {
-    folder: tempfile::TempDir,
-    daemon: Child,
-}
-
-impl Engine {
-    fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let path = |name: &str| folder.path().join(name);
-        let mut command = Command::new("dockerd");
-        command.arg("--data-root").arg(path("data")).arg("--exec-root").arg(path("exec")).arg("--pidfile").arg(path("pid"));
-        command.arg("--host").arg(format!("unix://{}", path("socket").display()));
-        command.args(["--bridge=none", "--iptables=false", "--ip6tables=false", "--storage-driver=vfs"]);
-        let log = std::fs::File::create(path("log")).unwrap();
-        command.stdout(log.try_clone().unwrap()).stderr(log);
-        let daemon = command.spawn().expect("dockerd, of the Debian package docker.io");
-        let engine = Self { folder, daemon };
-        let started = Instant::now();
-        while !run(&mut engine.docker(&["version"])).status.success() {
-            assert!(started.elapsed() < Duration::from_secs(60), "{}", std::fs::read_to_string(path_of(&engine.folder, "log")).unwrap());
-            std::thread::sleep(Duration::from_millis(200));
-        }
-        engine
-    }
-
-    fn docker(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new("docker");
-        command.args(arguments).env("DOCKER_HOST", format!("unix://{}", path_of(&self.folder, "socket").display()));
-        command
-    }
-}
-
-fn path_of(folder: &tempfile::TempDir, name: &str) -> std::path::PathBuf {
-    folder.path().join(name)
-}
-
-impl Drop for Engine {
-    fn drop(&mut self) {
-        let pid = rustix::process::Pid::from_child(&self.daemon);
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).ok();
-        drop(self.daemon.wait());
-        // The engine leaves its own folder mounted.
-        drop(Command::new("umount").arg("-R").arg(path_of(&self.folder, "data")).output());
-    }
-}
-
 #[test]
 fn dockers_engine_loads_the_archive_and_serves_the_app() {
-    assert!(rustix::process::geteuid().is_root(), "Docker's engine needs root");
     let exported = exported("for-docker");
-    let engine = Engine::start();
+    let engine = Engine::shared();
     let loaded = succeed(engine.docker(&["load", "--input"]).arg(exported.folder.path().join("app.tar")));
     assert!(loaded.contains("for-docker:latest"), "{loaded}");
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();

@@ -5,11 +5,25 @@ use crate::image::Digest;
 use sha2::{Digest as _, Sha256};
 use std::io::{self, Write};
 
+/// What a layer's blob is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Its tar, compressed: for registries, layouts and the store.
+    Gzip,
+    /// Its tar itself: for engines, which keep it so.
+    Tar,
+}
+
 /// Takes a layer's tar and writes its blob. [`LayerWriter::finish`] must be called at the end.
 pub struct LayerWriter<W: Write> {
-    gzip: Gzip<Counted<W>>,
-    tar: Sha256,
+    encoder: Encoder<W>,
     tar_size: u64,
+}
+
+enum Encoder<W: Write> {
+    Gzip(Gzip<Counted<W>>, Sha256),
+    /// The blob's digest is the tar's.
+    Tar(Counted<W>),
 }
 
 /// What became of a layer.
@@ -27,8 +41,13 @@ pub struct Written {
 
 impl<W: Write> LayerWriter<W> {
     /// A writer whose blob goes into `out`.
-    pub fn new(out: W) -> Self {
-        Self { gzip: Gzip::new(Counted { out, hash: Sha256::new(), size: 0 }), tar: Sha256::new(), tar_size: 0 }
+    pub fn new(out: W, form: Form) -> Self {
+        let out = Counted { out, hash: Sha256::new(), size: 0 };
+        let encoder = match form {
+            Form::Gzip => Encoder::Gzip(Gzip::new(out), Sha256::new()),
+            Form::Tar => Encoder::Tar(out),
+        };
+        Self { encoder, tar_size: 0 }
     }
 
     /// Ends the blob.
@@ -36,21 +55,26 @@ impl<W: Write> LayerWriter<W> {
     /// # Errors
     /// When `out` fails.
     pub fn finish(self) -> io::Result<(Written, W)> {
-        let blob = self.gzip.finish()?;
-        let written = Written {
-            diff_id: Digest::from_sha256(self.tar.finalize().into()),
-            tar_size: self.tar_size,
-            digest: Digest::from_sha256(blob.hash.finalize().into()),
-            size: blob.size,
+        let (tar, blob) = match self.encoder {
+            Encoder::Gzip(gzip, tar) => (Some(Digest::from_sha256(tar.finalize().into())), gzip.finish()?),
+            Encoder::Tar(blob) => (None, blob),
         };
+        let digest = Digest::from_sha256(blob.hash.finalize().into());
+        let written = Written { diff_id: tar.unwrap_or_else(|| digest.clone()), tar_size: self.tar_size, digest, size: blob.size };
         Ok((written, blob.out))
     }
 }
 
 impl<W: Write> Write for LayerWriter<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let count = self.gzip.write(bytes)?;
-        self.tar.update(&bytes[..count]);
+        let count = match &mut self.encoder {
+            Encoder::Gzip(gzip, tar) => {
+                let count = gzip.write(bytes)?;
+                tar.update(&bytes[..count]);
+                count
+            }
+            Encoder::Tar(blob) => blob.write(bytes)?,
+        };
         self.tar_size += count as u64;
         Ok(count)
     }

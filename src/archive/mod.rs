@@ -13,8 +13,9 @@ mod upper;
 mod write;
 
 pub use entry::{Entry, Kind};
-pub use layer::LayerWriter;
+pub use layer::{Form, LayerWriter};
 pub use read::decompressed;
+pub use reader::{MemberKind, TarReader};
 pub use unpack::{Ownership, SIDECAR, unpack};
 #[allow(unused_imports, reason = "as above")]
 pub use upper::{Below, Changes, Times, write_changes};

@@ -9,6 +9,7 @@ mod retry;
 mod trust;
 
 pub use request::{Body, Method, Request, Response, Url};
+pub use resolver::addresses;
 pub use retry::{Failure, repeatedly};
 
 use self::retry::retry_after;

@@ -1,9 +1,24 @@
 //! Names to addresses by `/etc/hosts` and the servers of `/etc/resolv.conf`, never by servers that nobody named.
 
+use crate::error::{Context, Error};
 use hickory_resolver::TokioResolver;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};
+
+/// The addresses of a host.
+///
+/// # Errors
+/// When no server knows it.
+pub async fn addresses(host: &str) -> crate::error::Result<Vec<IpAddr>> {
+    if let Ok(address) = host.parse() {
+        return Ok(vec![address]);
+    }
+    let describe = || format!("cannot find the host `{host}`");
+    let name = host.parse().map_err(|_| Error::new("this is no name of a host")).context(describe)?;
+    let found = Resolver::default().resolve(name).await.map_err(|error| Error::from_cause(describe(), error))?;
+    Ok(found.map(|address| address.ip()).collect())
+}
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 

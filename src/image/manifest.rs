@@ -12,6 +12,8 @@ pub mod media_type {
     pub const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
     /// An image configuration.
     pub const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+    /// A layer as a tar.
+    pub const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
     /// A layer, compressed with gzip.
     pub const LAYER_GZIP: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
     /// An image configuration, as Docker names it.

@@ -1,7 +1,7 @@
 //! Content named by its digest.
 
 use crate::error::{Context, Result};
-use crate::image::Digest;
+use crate::image::{Descriptor, Digest, History, Layer};
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -34,6 +34,29 @@ impl BlobWriter {
         fs::set_permissions(self.file.path(), fs::Permissions::from_mode(0o644)).context(describe)?;
         self.file.persist(target).context(describe)?;
         Ok(())
+    }
+}
+
+/// A layer that was made and is not yet in the store; gone again unless it is committed.
+pub struct NewLayer {
+    pub(super) descriptor: Descriptor,
+    pub(super) diff_id: Digest,
+    pub(super) blob: BlobWriter,
+}
+
+impl NewLayer {
+    /// Digest of its tar.
+    pub fn diff_id(&self) -> &Digest {
+        &self.diff_id
+    }
+
+    /// Puts it into the store.
+    ///
+    /// # Errors
+    /// When the disk is full or fails.
+    pub fn commit(self, history: History) -> Result<Layer> {
+        self.blob.commit(&self.descriptor.digest)?;
+        Ok(Layer { blob: self.descriptor, diff_id: self.diff_id, history })
     }
 }
 

@@ -12,7 +12,7 @@ mod prune;
 mod unpacked;
 mod verify;
 
-pub use blob::BlobWriter;
+pub use blob::{BlobWriter, NewLayer};
 pub use docker_archive::write_docker_archive;
 pub use import::read_layout;
 pub use layout::write_layout;
@@ -20,7 +20,7 @@ pub use lock::Lock;
 pub use prune::remove_tree;
 pub use unpacked::Unpacked;
 
-use crate::archive::LayerWriter;
+use crate::archive::{Form, LayerWriter};
 use crate::error::{Advice, Context, Result};
 use crate::image::{Config, Descriptor, Digest, History, Image, Layer, Manifest, Reference, media_type};
 use crate::output::Output;
@@ -152,12 +152,22 @@ impl Store {
     /// # Errors
     /// When `write` fails or the store cannot be written.
     pub fn put_layer(&self, history: History, write: impl FnOnce(&mut LayerWriter<BlobWriter>) -> Result<()>) -> Result<Layer> {
-        let mut writer = LayerWriter::new(self.new_blob()?);
+        self.new_layer(Form::Gzip, write)?.commit(history)
+    }
+
+    /// Makes a layer of the tar that `write` writes. It is in the store once it is committed.
+    ///
+    /// # Errors
+    /// When `write` fails or the store cannot be written.
+    pub fn new_layer(&self, form: Form, write: impl FnOnce(&mut LayerWriter<BlobWriter>) -> Result<()>) -> Result<NewLayer> {
+        let mut writer = LayerWriter::new(self.new_blob()?, form);
         write(&mut writer)?;
         let (written, blob) = writer.finish().context(|| "cannot write a layer to the store")?;
-        blob.commit(&written.digest)?;
-        let blob = Descriptor::new(media_type::LAYER_GZIP, written.size, written.digest);
-        Ok(Layer { blob, diff_id: written.diff_id, history })
+        let media_type = match form {
+            Form::Gzip => media_type::LAYER_GZIP,
+            Form::Tar => media_type::LAYER,
+        };
+        Ok(NewLayer { descriptor: Descriptor::new(media_type, written.size, written.digest), diff_id: written.diff_id, blob })
     }
 
     /// Stores an image's documents; its layers must be there.

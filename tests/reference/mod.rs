@@ -10,7 +10,7 @@ mod compare;
 mod image;
 mod lines;
 mod observe;
-mod programs;
+pub mod programs;
 mod record;
 
 use crate::support::repository;

@@ -56,6 +56,11 @@ impl Programs {
         Self { folder }
     }
 
+    /// One program.
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
     /// Starts one program of a step.
     pub fn start(&self, case: &Case, step: &Step, name: &str, folder: &Path) -> Output {
         let mut command = Command::new(self.folder.join(name));

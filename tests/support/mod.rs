@@ -1,7 +1,9 @@
 //! What the tests share: the program under test in a store, an app that answers, and other programs that it must get along with.
 
+mod engine;
 mod registry;
 
+pub use engine::Engine;
 pub use registry::{PASSWORD, Registry, USER};
 
 pub mod builder;

@@ -3,11 +3,13 @@
 
 mod app;
 mod image;
+mod launch;
 mod unpack;
 mod volume;
 
 pub use app::{AppCache, give};
 pub use image::{Former, ImageCache};
+pub use launch::LaunchCache;
 pub use volume::VolumeCache;
 
 use super::documents::layers_metadata::{BuildpackLayer, BuildpackLayers};

@@ -3,7 +3,7 @@
 
 use super::Blobs;
 use super::buildpack_layers::Previous;
-use crate::archive::LayerWriter;
+use crate::archive::{Form, LayerWriter};
 use crate::error::{Context, Error, Result};
 use crate::image::{Digest, History, Layer};
 use crate::lifecycle::layer::{Contents, Owner, write};
@@ -47,58 +47,94 @@ pub struct Made {
     pub left_out: Vec<String>,
 }
 
-/// Makes all layers and returns them in the order of the jobs.
-pub fn make(jobs: &[Job], owner: Owner, store: &Store, output: &Output) -> Result<Vec<Made>> {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(jobs.len());
-    let next = AtomicUsize::new(0);
-    let done: Mutex<Vec<(usize, Result<Made>)>> = Mutex::new(Vec::new());
-    let work = || {
-        while let Some((index, job)) = take(jobs, &next) {
-            let made = make_one(job, owner, store, output).context(|| format!("cannot export the layer `{}`", job.id));
-            let failed = made.is_err();
-            done.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((index, made));
-            if failed {
-                next.store(jobs.len(), Ordering::Relaxed);
+/// Makes layers.
+pub struct Maker<'a> {
+    /// Who owns the files in them.
+    pub owner: Owner,
+    /// What their blobs are.
+    pub form: Form,
+    /// Where the blobs go.
+    pub store: &'a Store,
+    /// Who hears of it.
+    pub output: &'a Output,
+}
+
+impl Maker<'_> {
+    /// Makes all layers and returns them in the order of the jobs.
+    pub fn make(&self, jobs: &[Job]) -> Result<Vec<Made>> {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(jobs.len());
+        let next = AtomicUsize::new(0);
+        let done: Mutex<Vec<(usize, Result<Made>)>> = Mutex::new(Vec::new());
+        let work = || {
+            while let Some((index, job)) = take(jobs, &next) {
+                let made = self.make_one(job).context(|| format!("cannot export the layer `{}`", job.id));
+                let failed = made.is_err();
+                done.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((index, made));
+                if failed {
+                    next.store(jobs.len(), Ordering::Relaxed);
+                }
+            }
+        };
+        std::thread::scope(|scope| {
+            for _ in 1..threads {
+                scope.spawn(work);
+            }
+            work();
+        });
+        let mut done = done.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        done.sort_by_key(|(index, _)| *index);
+        done.into_iter().map(|(_, made)| made).collect()
+    }
+
+    /// Makes the blobs of the layers that are the same as before and lie on others now, where their files are at hand. The first `unmoved`
+    /// lie on the same.
+    pub fn make_moved(&self, jobs: &[Job], made: &mut [Made], unmoved: usize) -> Result<()> {
+        for (job, made) in jobs.iter().zip(made).skip(unmoved).filter(|(_, made)| made.reused) {
+            if let Known::Previous(_) = job.known {
+                made.layer = self.pack(job).context(|| format!("cannot export the layer `{}`", job.id))?.0;
             }
         }
-    };
-    std::thread::scope(|scope| {
-        for _ in 1..threads {
-            scope.spawn(work);
+        Ok(())
+    }
+
+    fn make_one(&self, job: &Job) -> Result<Made> {
+        let reused = |layer: &Layer, left_out| Made { layer: Layer { history: job.history(), ..layer.clone() }, reused: true, left_out };
+        match &job.known {
+            Known::Unchanged(layer) => return Ok(reused(layer, Vec::new())),
+            Known::Previous(layer) => {
+                let mut hashed = Hashed(Sha256::new());
+                let left_out = write(&job.contents, self.owner, &mut hashed)?;
+                if Digest::from_sha256(hashed.0.finalize().into()) == layer.diff_id {
+                    return Ok(reused(layer, left_out));
+                }
+            }
+            Known::Nothing => {}
         }
-        work();
-    });
-    let mut done = done.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    done.sort_by_key(|(index, _)| *index);
-    done.into_iter().map(|(_, made)| made).collect()
+        let (layer, left_out) = self.pack(job)?;
+        Ok(Made { layer, reused: false, left_out })
+    }
+
+    /// Packs the files of a layer. Returns the ones that no layer can hold too.
+    fn pack(&self, job: &Job) -> Result<(Layer, Vec<String>)> {
+        let mut left_out = Vec::new();
+        let progress = self.output.progress(&job.id, None);
+        let layer = self.store.new_layer(self.form, |writer: &mut LayerWriter<BlobWriter>| {
+            left_out = write(&job.contents, self.owner, &mut Counted { writer, progress: &progress })?;
+            Ok(())
+        })?;
+        Ok((layer.commit(job.history())?, left_out))
+    }
+}
+
+impl Job<'_> {
+    fn history(&self) -> History {
+        History { created_by: self.created_by.clone(), ..History::default() }
+    }
 }
 
 fn take<'a>(jobs: &'a [Job<'a>], next: &AtomicUsize) -> Option<(usize, &'a Job<'a>)> {
     let index = next.fetch_add(1, Ordering::Relaxed);
     jobs.get(index).map(|job| (index, job))
-}
-
-fn make_one(job: &Job, owner: Owner, store: &Store, output: &Output) -> Result<Made> {
-    let history = History { created_by: job.created_by.clone(), ..History::default() };
-    let reused = |layer: &Layer, left_out| Made { layer: Layer { history: history.clone(), ..layer.clone() }, reused: true, left_out };
-    match &job.known {
-        Known::Unchanged(layer) => return Ok(reused(layer, Vec::new())),
-        Known::Previous(layer) => {
-            let mut hashed = Hashed(Sha256::new());
-            let left_out = write(&job.contents, owner, &mut hashed)?;
-            if Digest::from_sha256(hashed.0.finalize().into()) == layer.diff_id {
-                return Ok(reused(layer, left_out));
-            }
-        }
-        Known::Nothing => {}
-    }
-    let mut left_out = Vec::new();
-    let progress = output.progress(&job.id, None);
-    let layer = store.put_layer(history.clone(), |writer: &mut LayerWriter<BlobWriter>| {
-        left_out = write(&job.contents, owner, &mut Counted { writer, progress: &progress })?;
-        Ok(())
-    })?;
-    Ok(Made { layer, reused: false, left_out })
 }
 
 struct Counted<'a, W> {
@@ -134,7 +170,7 @@ impl Write for Hashed {
 /// The layer of the previous image with this diffID, if its blob is at hand.
 pub fn find(previous: &Previous, diff_id: &str, store: &Store) -> Option<Layer> {
     let found = previous.layers().iter().find(|layer| layer.diff_id.as_str() == diff_id)?;
-    (previous.blobs == Blobs::WithImage || store.has_blob(&found.blob.digest)).then(|| found.clone())
+    (previous.blobs != Blobs::InStore || store.has_blob(&found.blob.digest)).then(|| found.clone())
 }
 
 /// The error for a layer whose files are not at hand and cannot be reused.

@@ -17,7 +17,7 @@ pub use sbom::SbomFile;
 
 use self::buildpack_layers::{Found, Previous};
 use self::configure::{Configure, configure};
-use self::make::{Job, Made, make};
+use self::make::{Job, Made, Maker};
 use super::cache::{Cache, NewContents};
 use super::documents::LIFECYCLE_METADATA_LABEL;
 use super::documents::build_metadata::LauncherMetadata;
@@ -26,6 +26,7 @@ use super::documents::project_metadata::ProjectMetadata;
 use super::documents::run::RunImageNames;
 use super::layer::{Owner, Parents};
 use super::restorer::Restored;
+use crate::archive::Form;
 use crate::buildpack::{BomEntry, BuildMetadata, GroupElement};
 use crate::error::{Advice, Result};
 use crate::image::Image;
@@ -124,6 +125,18 @@ pub enum Blobs {
     InStore,
     /// With the image, where the new image goes too.
     WithImage,
+    /// With the image in an engine, where the new image goes too. An engine keeps tars, and keeps a layer only for what it lies on.
+    InEngine,
+}
+
+impl Blobs {
+    /// What the blobs of new layers are.
+    fn form(self) -> Form {
+        match self {
+            Self::InStore | Self::WithImage => Form::Gzip,
+            Self::InEngine => Form::Tar,
+        }
+    }
 }
 
 /// The program that starts the processes of an app.
@@ -178,7 +191,12 @@ fn export_layers(request: &Export, store: &Store, output: &Output) -> Result<Exp
     let previous = previous(request);
     let found = buildpack_layers::read(request)?;
     let jobs = layers::jobs(request, &found, &previous, store)?;
-    let made = make(&jobs, request.owner, store, output)?;
+    let maker = Maker { owner: request.owner, form: request.previous_blobs.form(), store, output };
+    let mut made = maker.make(&jobs)?;
+    if request.previous_blobs == Blobs::InEngine {
+        let unmoved = unmoved(request, &made);
+        maker.make_moved(&jobs, &mut made, unmoved)?;
+    }
     report(&jobs, &made, output);
     let metadata = label::metadata(request, &found, &jobs, &made)?;
     let mut base = request.run_image.extended.unwrap_or(request.run_image.image).clone();
@@ -191,6 +209,15 @@ fn previous<'a>(request: &Export<'a>) -> Previous<'a> {
     let label = request.previous.and_then(|image| image.label(LIFECYCLE_METADATA_LABEL));
     let metadata = label.and_then(|label| LayersMetadata::from_label(label).ok());
     Previous { image: request.previous, metadata: metadata.unwrap_or_default(), blobs: request.previous_blobs }
+}
+
+/// How many of the layers above the run image lie on the same layers as in the previous image.
+fn unmoved(request: &Export, made: &[Made]) -> usize {
+    let below = &request.run_image.extended.unwrap_or(request.run_image.image).layers;
+    let layers = below.iter().chain(made.iter().map(|made| &made.layer));
+    let before = request.previous.map_or(&[][..], |previous| &previous.layers);
+    let same = layers.zip(before).take_while(|(new, old)| new.diff_id == old.diff_id).count();
+    same.saturating_sub(below.len())
 }
 
 fn report(jobs: &[Job], made: &[Made], output: &Output) {

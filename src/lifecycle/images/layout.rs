@@ -1,8 +1,9 @@
 //! Images in a folder of OCI layouts, one for each name (IMG-17 to IMG-24).
 
-use super::Found;
+use super::{Found, Saved};
 use crate::error::{Advice, Context, Error, Result};
 use crate::image::{Digest, Image, Index, Layer, Manifest, Reference, to_json};
+use crate::lifecycle::documents::report::ImageReport;
 use crate::store::Store;
 use std::fs::{self, File};
 use std::io::Write;
@@ -68,8 +69,17 @@ impl Layouts {
         store.import(&mut File::open(&source).context(describe)?, &layer.blob).context(describe)
     }
 
+    /// Writes the layouts of all names anew.
+    pub fn save_all(&self, image: &Image, names: &[Reference], sources: &[&Found], store: &Store) -> Result<Saved> {
+        let descriptor = image.documents().descriptor;
+        let first = names.first().context(|| "the image has no name")?;
+        let identifier = format!("{}@{}", self.path(&first.full())?.display(), descriptor.digest);
+        let names = names.iter().map(|name| (name.clone(), self.save(image, name, sources, store))).collect();
+        Ok(Saved { identifier, names, report: ImageReport { manifest_size: descriptor.size, ..ImageReport::default() } })
+    }
+
     /// Writes the layout of one name anew. Layers that are in no store and in no source stay away (IMG-22).
-    pub fn save(&self, image: &Image, name: &Reference, sources: &[&Found], store: &Store) -> Result<()> {
+    fn save(&self, image: &Image, name: &Reference, sources: &[&Found], store: &Store) -> Result<()> {
         let folder = self.path(&name.full())?;
         let describe = || format!("cannot write the OCI layout `{}`", folder.display());
         fs::create_dir_all(folder.join("blobs/sha256")).context(describe)?;

@@ -1,16 +1,18 @@
-//! Where the images of a build are when the phases run as programs of their own: in registries or in a folder of OCI layouts. An image is
+//! Where the images of a build are when the phases run as programs of their own: in registries, in an engine or in a folder of OCI layouts. An image is
 //! looked at without its layers; a layer is fetched when it is read, and sent only where it is missing. Start with [`Images`].
 
+mod daemon;
 mod layout;
 mod registry;
 
 use crate::error::{Error, Result};
 use crate::image::{Image, Layer, Reference};
 use crate::lifecycle::documents::report::ImageReport;
+use crate::lifecycle::exporter::Blobs;
 use crate::output::Output;
 use crate::store::Store;
+pub use daemon::Daemon;
 pub use layout::Layouts;
-use registry::Saving;
 pub use registry::{Registry, check_write};
 
 /// A place that images are in.
@@ -19,6 +21,8 @@ pub enum Images {
     Layouts(Layouts),
     /// Registries.
     Registry(Registry),
+    /// A Docker or Podman engine.
+    Daemon(Daemon),
 }
 
 /// An image that was found.
@@ -41,6 +45,7 @@ impl Images {
         match self {
             Self::Layouts(layouts) => layouts.find(name),
             Self::Registry(registry) => registry.find(name),
+            Self::Daemon(daemon) => daemon.find(name),
         }
     }
 
@@ -49,6 +54,8 @@ impl Images {
         match self {
             Self::Layouts(layouts) => layouts.is_complete(found),
             Self::Registry(registry) => registry.is_complete(found),
+            // An engine lists no image that lacks a layer.
+            Self::Daemon(_) => true,
         }
     }
 
@@ -57,6 +64,7 @@ impl Images {
         match self {
             Self::Layouts(_) => found.identifier.split_once('@').map_or(&found.identifier, |(path, _)| path),
             Self::Registry(_) => &found.identifier,
+            Self::Daemon(_) => &found.name,
         }
     }
 
@@ -71,13 +79,14 @@ impl Images {
         match self {
             Self::Layouts(layouts) => layouts.fetch(found, layer, store),
             Self::Registry(registry) => registry.fetch(found, layer, store),
+            Self::Daemon(daemon) => daemon.fetch(found, layer, store),
         }
     }
 
     /// Whether an image can be read, as far as that is asked beforehand (IMG-31).
     pub fn can_read(&self, name: &str) -> bool {
         match self {
-            Self::Layouts(_) => true,
+            Self::Layouts(_) | Self::Daemon(_) => true,
             Self::Registry(registry) => registry.can_read(name),
         }
     }
@@ -88,36 +97,66 @@ impl Images {
     /// When one cannot.
     pub fn check_access(&self, read: &[&str], write: &[Reference]) -> Result<()> {
         match self {
-            Self::Layouts(_) => Ok(()),
+            Self::Layouts(_) | Self::Daemon(_) => Ok(()),
             Self::Registry(registry) => registry.check_access(read, write),
         }
     }
 
-    /// Saves an image under all its names. Its new layers are in the store, the others in one of the `sources`.
+    /// Where the blobs of images are for a new image that goes to the same place.
+    pub fn blobs(&self) -> Blobs {
+        match self {
+            Self::Layouts(_) | Self::Registry(_) => Blobs::WithImage,
+            Self::Daemon(_) => Blobs::InEngine,
+        }
+    }
+
+    /// Does long work in which nobody asks for an image, and can do so afterwards (CRE-06).
+    pub fn kept_open<T>(&self, work: impl FnOnce() -> T) -> T {
+        match self {
+            Self::Layouts(_) | Self::Registry(_) => work(),
+            Self::Daemon(daemon) => daemon.kept_open(work),
+        }
+    }
+
+    /// Saves an image under all its names. Its new layers are in the store, the others in one of the `sources`, the run image first.
     ///
     /// # Errors
     /// When a name cannot be written; the others are written nonetheless, and the message lists each that is not (EXP-31).
     pub fn save(&self, image: &Image, names: &[Reference], sources: &[&Found], store: &Store, output: &Output) -> Result<ImageReport> {
-        let documents = image.documents();
         if let Some(name) = names.first() {
             output.line(&format!("Saving {name}..."));
         }
-        let mut tags = Vec::new();
+        match self {
+            Self::Layouts(layouts) => layouts.save_all(image, names, sources, store),
+            Self::Registry(registry) => registry.save(image, names, sources, store, output),
+            Self::Daemon(daemon) => daemon.save(image, names, sources, store, output),
+        }?
+        .report(output)
+    }
+}
+
+/// What became of saving an image.
+pub struct Saved {
+    /// What identifies the image in messages.
+    identifier: String,
+    /// Each name, and whether the image has it now.
+    names: Vec<(Reference, Result<()>)>,
+    /// What else `report.toml` says of the image in this place (EXP-33).
+    report: ImageReport,
+}
+
+impl Saved {
+    /// Tells the names in the lines that tools read (EXP-32).
+    fn report(self, output: &Output) -> Result<ImageReport> {
+        let mut report = self.report;
         let mut refused = Vec::new();
-        let identifier = match (self, names.first()) {
-            (Self::Layouts(layouts), Some(name)) => format!("{}@{}", layouts.path(&name.full())?.display(), documents.descriptor.digest),
-            (Self::Registry(_), Some(_)) | (_, None) => documents.descriptor.digest.to_string(),
-        };
-        let saved: Vec<Result<()>> = match self {
-            Self::Layouts(layouts) => names.iter().map(|name| layouts.save(image, name, sources, store)).collect(),
-            Self::Registry(registry) => registry.save(&Saving { image, documents: &documents, names, sources, store, output }),
-        };
-        output.line(&format!("*** Images ({identifier}):"));
-        for (name, saved) in names.iter().zip(saved) {
+        output.line(&format!("*** Images ({}):", self.identifier));
+        for (name, saved) in self.names {
+            let name = name.to_string();
             match saved {
                 Ok(()) => {
                     output.line(&format!("      {name}"));
-                    tags.push(name.to_string());
+                    report.tags.push(name);
                 }
                 Err(error) => {
                     output.line(&format!("      {name} - {error:?}"));
@@ -128,14 +167,14 @@ impl Images {
         if !refused.is_empty() {
             return Err(Error::new(format!("failed to write image to the following tags: {}", refused.join(", "))).code(62));
         }
-        output.detail(&format!("\n*** Digest: {}", documents.descriptor.digest));
-        output.detail(&format!("\n*** Manifest Size: {}", documents.descriptor.size));
-        let manifest_size = documents.descriptor.size;
-        let report = ImageReport { tags, manifest_size, ..ImageReport::default() };
-        match self {
-            // EXP-33.
-            Self::Layouts(_) => Ok(report),
-            Self::Registry(_) => Ok(ImageReport { digest: documents.descriptor.digest.to_string(), ..report }),
+        for (what, value) in [("Image ID", &report.image_id), ("Digest", &report.digest)] {
+            if !value.is_empty() {
+                output.detail(&format!("\n*** {what}: {value}"));
+            }
         }
+        if report.manifest_size != 0 {
+            output.detail(&format!("\n*** Manifest Size: {}", report.manifest_size));
+        }
+        Ok(report)
     }
 }

@@ -1,25 +1,14 @@
 //! Images in registries. Only what a registry lacks is sent, and of base images only their documents are read (IMG-27, REB-21).
 
-use super::Found;
+use super::{Found, Saved};
 use crate::error::{Context, Result};
-use crate::image::{Documents, Image, Layer, Reference};
+use crate::image::{Image, Layer, Reference};
+use crate::lifecycle::documents::report::ImageReport;
 use crate::output::Output;
 use crate::registry::{Blob, Lookup, Push, Registries, Source};
 use crate::store::Store;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-
-/// An image that is saved.
-#[derive(Clone, Copy)]
-pub(super) struct Saving<'a> {
-    pub image: &'a Image,
-    pub documents: &'a Documents,
-    pub names: &'a [Reference],
-    /// Images that some of its layers are of.
-    pub sources: &'a [&'a Found],
-    pub store: &'a Store,
-    pub output: &'a Output,
-}
 
 /// Images in registries.
 pub struct Registry(Arc<Registries>);
@@ -69,26 +58,28 @@ impl Registry {
     }
 
     /// Sends an image under all its names; says of each what became of it.
-    pub(super) fn save(&self, saving: &Saving) -> Vec<Result<()>> {
-        let Saving { image, documents, names, sources, store, output } = *saving;
+    pub fn save(&self, image: &Image, names: &[Reference], sources: &[&Found], store: &Store, output: &Output) -> Result<Saved> {
+        let documents = image.documents();
         let progress = names.first().map(|name| output.progress(&format!("sending {name}"), Some(image.compressed_size())));
         let mut done: Vec<&Reference> = Vec::new();
-        let mut results = Vec::new();
+        let mut saved = Vec::new();
         for name in names {
             let is_done = done.iter().any(|other| other.repository() == name.repository());
             let pushed = if is_done {
                 Ok(())
             } else {
-                let push =
-                    Push { documents, blobs: blobs(image, &done, sources), store, progress: progress.as_ref().filter(|_| done.is_empty()) };
+                let blobs = blobs(image, &done, sources);
+                let push = Push { documents: &documents, blobs, store, progress: progress.as_ref().filter(|_| done.is_empty()) };
                 self.0.push_blobs(&push, name)
             };
             if pushed.is_ok() && !is_done {
                 done.push(name);
             }
-            results.push(pushed.and_then(|()| self.0.push_manifest(documents, name)));
+            saved.push((name.clone(), pushed.and_then(|()| self.0.push_manifest(&documents, name))));
         }
-        results
+        let digest = documents.descriptor.digest.to_string();
+        let report = ImageReport { digest: digest.clone(), manifest_size: documents.descriptor.size, ..ImageReport::default() };
+        Ok(Saved { identifier: digest, names: saved, report })
     }
 }
 

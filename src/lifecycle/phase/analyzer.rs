@@ -25,9 +25,10 @@ pub(super) fn run(inputs: &Inputs, phase: &Phase) -> Result<()> {
     let names: Vec<String> = std::iter::once(app).chain(inputs.texts("tag", "")).collect();
     let names = images::output_names(&names, inputs)?;
     let layers = inputs.path("layers");
+    let engine = images::connect(inputs)?;
     let registries = registries::open(inputs, phase)?;
     become_user(inputs.owner(), &[Some(&layers), inputs.optional_path("launch-cache").as_deref()])?;
-    let images = images::open(inputs, phase, &registries)?;
+    let images = images::open(engine, inputs, phase, &registries)?;
     let run_image = run_image::choose(&names[0], &images, inputs, phase)?;
     let analyzed = analyze(&names, &run_image, &images, &registries, inputs, phase.output).code(ANALYZE_WENT_WRONG)?;
     write(&inputs.path("analyzed"), &analyzed.to_toml()?)

@@ -22,11 +22,12 @@ pub(super) fn run(inputs: &Inputs, phase: &Phase) -> Result<()> {
     let names = images::output_names(&names, inputs)?;
     let (layers, cache_folder, launch_cache) =
         (inputs.path("layers"), inputs.optional_path("cache-dir"), inputs.optional_path("launch-cache"));
+    let engine = images::connect(inputs)?;
     let registries = registries::open(inputs, phase)?;
     become_user(inputs.owner(), &[cache_folder.as_deref(), launch_cache.as_deref(), Some(&layers)])?;
     let environment = with_home(phase.environment, inputs.owner())?;
     let hermetic = Phase { output: phase.output, environment: &environment };
-    let images = images::open(inputs, phase, &registries)?;
+    let images = images::open(engine, inputs, phase, &registries)?;
     let mut cache = caches::open(inputs, phase, &registries)?;
     if cache.is_none() && inputs.is_on("parallel") {
         phase.output.warn("Parallel export has been enabled, but it has not taken effect because no cache has been specified.");
@@ -54,7 +55,7 @@ pub(super) fn run(inputs: &Inputs, phase: &Phase) -> Result<()> {
         restorer::restore(&group, &analyzed, cache.as_deref(), inputs, phase).map_err(|error| failed_to("restore", error))?
     };
     phase.output.heading("BUILDING");
-    builder::build(inputs, &hermetic).map_err(|error| failed_to("build", error))?;
+    images.kept_open(|| builder::build(inputs, &hermetic)).map_err(|error| failed_to("build", error))?;
     phase.output.heading("EXPORTING");
     analyzed.required_run_image().code(BAD_ARGUMENT)?;
     let made = exporter::Made { group: &group, analyzed: &analyzed, restored: &restored, names: &names };

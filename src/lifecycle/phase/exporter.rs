@@ -39,12 +39,10 @@ pub(super) fn run(inputs: &Inputs, phase: &Phase) -> Result<()> {
     let group = GroupDocument::parse(&read(&inputs.path("group"), "group")?).context(|| "failed to read group file")?;
     check_apis(&group)?;
     let (cache_folder, launch_cache) = (inputs.optional_path("cache-dir"), inputs.optional_path("launch-cache"));
-    if launch_cache.is_some() && !inputs.is_on("daemon") {
-        phase.output.warn("Ignoring -launch-cache, only intended for use with -daemon");
-    }
+    let engine = images::connect(inputs)?;
     let registries = registries::open(inputs, phase)?;
     become_user(inputs.owner(), &[cache_folder.as_deref(), launch_cache.as_deref()])?;
-    let images = images::open(inputs, phase, &registries)?;
+    let images = images::open(engine, inputs, phase, &registries)?;
     let mut cache = caches::open(inputs, phase, &registries)?;
     if cache.is_none() && inputs.is_on("parallel") {
         phase.output.warn("Parallel export has been enabled, but it has not taken effect because no cache has been specified.");
@@ -74,7 +72,8 @@ pub(super) fn export(made: &Made, images: &Images, cache: Option<&mut (dyn Cache
     if let Some(previous) = &previous {
         phase.output.line(&format!("Reusing layers from image '{}'", images.spoken(previous)));
     }
-    let exported = export_image(made, &run, previous.as_ref(), cache.as_deref(), &store, inputs, phase)?;
+    let below = Below { run: &run, previous: previous.as_ref(), blobs: images.blobs() };
+    let exported = export_image(made, &below, cache.as_deref(), &store, inputs, phase)?;
     let sources: Vec<&Found> = std::iter::once(&run).chain(&previous).collect();
     let save = || images.save(&exported.image, made.names, &sources, &store, phase.output).code(EXPORT_WENT_WRONG);
     let image = match cache {
@@ -106,15 +105,14 @@ fn at_once<T: Send>(save: impl FnOnce() -> Result<T> + Send, keep: impl FnOnce()
     })
 }
 
-fn export_image(
-    made: &Made,
-    run: &Found,
-    previous: Option<&Found>,
-    cache: Option<&dyn Cache>,
-    store: &Store,
-    inputs: &Inputs,
-    phase: &Phase,
-) -> Result<Exported> {
+/// The images that the new one is made with.
+struct Below<'a> {
+    run: &'a Found,
+    previous: Option<&'a Found>,
+    blobs: Blobs,
+}
+
+fn export_image(made: &Made, below: &Below, cache: Option<&dyn Cache>, store: &Store, inputs: &Inputs, phase: &Phase) -> Result<Exported> {
     let layers = inputs.path("layers");
     let text = read(&layers.join("config/metadata.toml"), "build metadata")?;
     let metadata: BuildMetadata = toml::from_str(&text).context(|| "cannot read metadata.toml").code(EXPORT_WENT_WRONG)?;
@@ -140,9 +138,9 @@ fn export_image(
         metadata: &metadata,
         bom: &bom.bom,
         platform_api: inputs.api,
-        run_image: RunImage { image: &run.image, reference: run.identifier.clone(), names, extended: None },
-        previous: previous.map(|found| &found.image),
-        previous_blobs: Blobs::WithImage,
+        run_image: RunImage { image: &below.run.image, reference: below.run.identifier.clone(), names, extended: None },
+        previous: below.previous.map(|found| &found.image),
+        previous_blobs: below.blobs,
         restored: made.restored,
         cache,
         launcher: Launcher {

@@ -1,26 +1,43 @@
 //! Where a phase's images are, by its flags, and what their names must be like (IMG-02, IMG-03, API-24).
 
 use super::{BAD_ARGUMENT, Inputs, Phase};
+use crate::daemon::Engine;
 use crate::error::{Advice, Context, Error, Result};
 use crate::image::Reference;
-use crate::lifecycle::images::{Images, Layouts, Registry};
+use crate::lifecycle::cache::LaunchCache;
+use crate::lifecycle::images::{Daemon, Images, Layouts, Registry};
 use crate::registry::Registries;
+use std::path::PathBuf;
 use std::sync::Arc;
+
+/// Connects to the engine, where images are in one. This comes before privileges are given up, because its socket may be root's (EXIT-17,
+/// EXIT-20), and starts no thread.
+///
+/// # Errors
+/// When it cannot be reached.
+pub(super) fn connect(inputs: &Inputs) -> Result<Option<Engine>> {
+    if inputs.is_on("daemon") { Engine::connect(inputs.environment_text("DOCKER_HOST").as_deref()).map(Some) } else { Ok(None) }
+}
 
 /// Opens the place that images are in.
 ///
 /// # Errors
 /// When the flags ask for what cannot be.
-pub(super) fn open(inputs: &Inputs, phase: &Phase, registries: &Arc<Registries>) -> Result<Images> {
+pub(super) fn open(engine: Option<Engine>, inputs: &Inputs, phase: &Phase, registries: &Arc<Registries>) -> Result<Images> {
+    let launch_cache = inputs.optional_path("launch-cache");
+    if let Some(engine) = engine {
+        let open = |folder: PathBuf| LaunchCache::open(&folder).context(|| "failed to create launch cache");
+        return Ok(Images::Daemon(Daemon::new(engine, launch_cache.map(open).transpose()?)));
+    }
+    if launch_cache.is_some() {
+        // IN-19.
+        phase.output.warn("Ignoring -launch-cache, only intended for use with -daemon");
+    }
     if inputs.is_on("layout") {
         phase.allow_experimental(inputs, "export to OCI layout format")?;
         let folder =
             inputs.optional_path("layout-dir").context(|| "failed to resolve inputs: -layout-dir is required").code(BAD_ARGUMENT)?;
         return Ok(Images::Layouts(Layouts::new(folder)));
-    }
-    if inputs.is_on("daemon") {
-        return Err(Error::new("this version cannot work with images in a daemon as a program of its own")
-            .hint("use a registry, `-layout`, or `cooper build`, which runs all phases"));
     }
     Ok(Images::Registry(Registry::new(registries.clone())))
 }

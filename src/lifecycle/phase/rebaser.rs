@@ -23,9 +23,10 @@ pub(super) fn run(inputs: &Inputs, phase: &Phase) -> Result<()> {
         }
         (wanted, deprecated) => wanted.or(deprecated),
     };
+    let engine = images::connect(inputs)?;
     let registries = registries::open(inputs, phase)?;
     become_user(inputs.owner(), &[])?;
-    let images = images::open(inputs, phase, &registries)?;
+    let images = images::open(engine, inputs, phase, &registries)?;
     let previous = inputs.text("previous-image").filter(|_| inputs.api >= Api::new(0, 11));
     let app_name = previous.unwrap_or_else(|| names[0].to_string());
     let app = images.find(&app_name).and_then(|found| found.context(|| format!("there is no image `{app_name}`")));

@@ -17,6 +17,7 @@ use std::path::Path;
 pub(super) fn run(inputs: &Inputs, phase: &Phase) -> Result<()> {
     inputs.images(0..=0)?;
     let (layers, cache_folder) = (inputs.path("layers"), inputs.optional_path("cache-dir"));
+    let engine = images::connect(inputs)?;
     let registries = registries::open(inputs, phase)?;
     become_user(inputs.owner(), &[Some(&layers), cache_folder.as_deref(), Some(Path::new("/kaniko"))])?;
     let group = GroupDocument::parse(&read(&inputs.path("group"), "group")?).context(|| "failed to read group file")?;
@@ -28,7 +29,7 @@ pub(super) fn run(inputs: &Inputs, phase: &Phase) -> Result<()> {
         Analyzed::default()
     });
     let cache = caches::open(inputs, phase, &registries)?;
-    let images = images::open(inputs, phase, &registries)?;
+    let images = images::open(engine, inputs, phase, &registries)?;
     complete_run_image(&mut analyzed, &group, &images, inputs, phase)?;
     write(&analyzed_path, &analyzed.to_toml()?)?;
     restore(&group, &analyzed, cache.as_deref(), inputs, phase).map(drop)

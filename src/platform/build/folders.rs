@@ -94,8 +94,14 @@ impl Workplace {
         fs::read_to_string(&path).context(|| format!("cannot read `{}`", path.display()))
     }
 
+    /// Writes a file that the phases may write again.
     pub fn write_layers_file(&self, name: &str, text: &str) -> Result<()> {
         let path = self.layers().join(name);
-        fs::write(&path, text).context(|| format!("cannot write `{}`", path.display()))
+        let describe = || format!("cannot write `{}`", path.display());
+        fs::write(&path, text).context(describe)?;
+        match self.owner_on_disk() {
+            Some(owner) => chown(&path, Some(owner.uid), Some(owner.gid)).context(describe),
+            None => Ok(()),
+        }
     }
 }

@@ -1,0 +1,235 @@
+//! One connection to an engine, used for one request after the other. What is sent and received streams: neither is ever whole in memory.
+//! The runtime has no thread of its own; it runs while a call waits.
+
+use super::address::Address;
+use crate::error::{Context, Error, Result};
+use crate::http;
+use bytes::{Bytes, BytesMut};
+use http_body_util::channel::{Channel, Sender};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Either, Empty};
+use hyper::body::Incoming;
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper::{Method, Request, Response};
+use hyper_util::rt::TokioIo;
+use std::io::{self, ErrorKind, Read, Write};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::runtime::Runtime;
+
+/// The longest wait for a connection, and for an answer that needs no work.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// A larger document is not read.
+const LARGEST: usize = 64 << 20;
+/// Bytes that are sent at once.
+const PIECE: usize = 256 << 10;
+
+type Body = Either<Channel<Bytes, io::Error>, Empty<Bytes>>;
+type BoxedBody = UnsyncBoxBody<Bytes, io::Error>;
+type Requests = SendRequest<BoxedBody>;
+
+/// A connection that is opened again where it was closed, if that is still allowed.
+pub struct Connection {
+    address: Address,
+    runtime: Runtime,
+    requests: Requests,
+}
+
+/// What an engine answered.
+pub struct Answer {
+    /// The status, as 200.
+    pub status: u16,
+    /// The whole body.
+    pub body: Vec<u8>,
+    headers: hyper::HeaderMap,
+}
+
+impl Answer {
+    /// A header's value.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+}
+
+impl Connection {
+    /// Opens a connection.
+    pub fn open(address: Address) -> Result<Self> {
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().context(|| "cannot prepare to speak to an engine")?;
+        let requests = runtime.block_on(connect(&address))?;
+        Ok(Self { address, runtime, requests })
+    }
+
+    /// Asks for a document.
+    pub fn get(&mut self, path: &str) -> Result<Answer> {
+        self.ask(Method::GET, path)
+    }
+
+    /// Asks for something to be done.
+    pub fn post(&mut self, path: &str) -> Result<Answer> {
+        self.ask(Method::POST, path)
+    }
+
+    /// Hands the body of a successful answer to `read`, or returns the refusal.
+    pub fn stream(&mut self, path: &str, read: &mut dyn FnMut(&mut (dyn Read + Send)) -> Result<()>) -> Result<Option<Answer>> {
+        let response = self.respond(Method::GET, path)?;
+        if !response.status().is_success() {
+            return self.runtime.block_on(answer(response)).map(Some);
+        }
+        let mut body = Received { runtime: &self.runtime, body: response.into_body(), piece: Bytes::new() };
+        read(&mut body)?;
+        // What is left would be in the way of the next request.
+        io::copy(&mut body, &mut io::sink()).context(|| "the engine broke off")?;
+        Ok(None)
+    }
+
+    /// Sends what `write` writes, and returns the answer.
+    pub fn upload(&mut self, path: &str, write: &mut dyn FnMut(&mut Upload) -> Result<()>) -> Result<Answer> {
+        let (sender, body) = Channel::new(1);
+        let request = request(Method::POST, path, Either::Left(body))?;
+        let sending = self.requests.send_request(request);
+        let response = self.runtime.spawn(async move { answer(sending.await.context(|| "the engine broke off")?).await });
+        let mut upload = Upload { runtime: &self.runtime, sender, piece: BytesMut::with_capacity(PIECE) };
+        let written = write(&mut upload).and_then(|()| Ok(upload.flush()?));
+        match &written {
+            Ok(()) => drop(upload),
+            Err(error) => upload.sender.abort(io::Error::other(error.to_string())),
+        }
+        let response = self.runtime.block_on(response).context(|| "the engine's answer was lost")?;
+        match (written, response) {
+            (Ok(()), response) => response,
+            // The engine's own words say more than that it stopped to listen.
+            (Err(_), Ok(refusal)) if refusal.status >= 300 => Ok(refusal),
+            (Err(error), _) => Err(error),
+        }
+    }
+
+    fn ask(&mut self, method: Method, path: &str) -> Result<Answer> {
+        let response = self.respond(method, path)?;
+        self.runtime.block_on(answer(response))
+    }
+
+    fn respond(&mut self, method: Method, path: &str) -> Result<Response<Incoming>> {
+        let mut reopened = false;
+        loop {
+            let sending = self.requests.send_request(request(method.clone(), path, Either::Right(Empty::new()))?);
+            match self.runtime.block_on(sending) {
+                Ok(response) => return Ok(response),
+                Err(error) if reopened || !(error.is_canceled() || error.is_closed() || error.is_incomplete_message()) => {
+                    return Err(error).context(|| format!("the engine at {} broke off", self.address));
+                }
+                Err(_) => {
+                    self.requests = self.runtime.block_on(connect(&self.address))?;
+                    reopened = true;
+                }
+            }
+        }
+    }
+}
+
+fn request(method: Method, path: &str, body: Body) -> Result<Request<BoxedBody>> {
+    let body = body.map_err(|error| io::Error::other(error.to_string())).boxed_unsync();
+    let request = Request::builder().method(method).uri(path).header("host", "engine");
+    request.header("user-agent", concat!("cooper/", env!("CARGO_PKG_VERSION"))).body(body).context(|| format!("cannot ask for `{path}`"))
+}
+
+async fn answer(response: Response<Incoming>) -> Result<Answer> {
+    let (head, mut body) = response.into_parts();
+    let mut whole = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.context(|| "the engine broke off")?;
+        whole.extend_from_slice(frame.data_ref().map_or(&[], |data| data));
+        if whole.len() > LARGEST {
+            return Err(Error::new(format!("the engine's answer has more than {LARGEST} bytes")));
+        }
+    }
+    Ok(Answer { status: head.status.as_u16(), body: whole, headers: head.headers })
+}
+
+async fn connect(address: &Address) -> Result<Requests> {
+    let connected = tokio::time::timeout(PATIENCE, async {
+        match address {
+            Address::Unix(path) => speak(UnixStream::connect(path).await.context(|| "the socket does not open")?).await,
+            Address::Tcp(host, port) => speak(connect_to_host(host, *port).await?).await,
+        }
+    });
+    let connected = connected.await.unwrap_or_else(|_| Err(Error::new(format!("it does not answer within {} s", PATIENCE.as_secs()))));
+    connected.map_err(|error| {
+        let hint = hint(&error);
+        Error::from_cause(format!("cannot connect to the engine at {address}"), error).hint(hint)
+    })
+}
+
+async fn connect_to_host(host: &str, port: u16) -> Result<TcpStream> {
+    let mut last = Error::new(format!("the host `{host}` has no address"));
+    for address in http::addresses(host).await? {
+        match TcpStream::connect((address, port)).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) => last = Error::from_cause(format!("cannot connect to {address}:{port}"), error),
+        }
+    }
+    Err(last)
+}
+
+async fn speak(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Result<Requests> {
+    let (requests, connection) = handshake(TokioIo::new(stream)).await.context(|| "it does not speak HTTP")?;
+    // How a connection ends is seen by the request that needs it.
+    tokio::spawn(async move { connection.await.ok() });
+    Ok(requests)
+}
+
+fn hint(error: &Error) -> &'static str {
+    if error.is_io(ErrorKind::PermissionDenied) {
+        "become a member of the group that owns the socket (often `docker`), or name an engine of your own with DOCKER_HOST"
+    } else {
+        "start Docker, or `podman system service`, or name another engine with DOCKER_HOST as `unix:///PATH/TO/SOCKET` or `tcp://HOST:PORT`"
+    }
+}
+
+/// The body of an answer.
+struct Received<'a> {
+    runtime: &'a Runtime,
+    body: Incoming,
+    piece: Bytes,
+}
+
+impl Read for Received<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.piece.is_empty() {
+            match self.runtime.block_on(self.body.frame()) {
+                None => return Ok(0),
+                Some(frame) => self.piece = frame.map_err(io::Error::other)?.into_data().unwrap_or_default(),
+            }
+        }
+        let count = buffer.len().min(self.piece.len());
+        buffer[..count].copy_from_slice(&self.piece.split_to(count));
+        Ok(count)
+    }
+}
+
+/// The body of a request, while it is written.
+pub struct Upload<'a> {
+    runtime: &'a Runtime,
+    sender: Sender<Bytes, io::Error>,
+    piece: BytesMut,
+}
+
+impl Write for Upload<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = bytes.len().min(PIECE - self.piece.len());
+        self.piece.extend_from_slice(&bytes[..count]);
+        if self.piece.len() == PIECE {
+            self.flush()?;
+        }
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if self.piece.is_empty() {
+            return Ok(());
+        }
+        let piece = std::mem::replace(&mut self.piece, BytesMut::with_capacity(PIECE)).freeze();
+        self.runtime.block_on(self.sender.send_data(piece)).map_err(|_| ErrorKind::BrokenPipe.into())
+    }
+}

@@ -1,0 +1,199 @@
+//! Images in a Docker or Podman engine, by the engine's HTTP interface (Docker Engine API). One connection is opened at the start and kept,
+//! because a process that gave up its privileges could not open another one to a socket of root's. Start with [`Engine`].
+
+mod address;
+mod archive;
+mod connection;
+mod inspect;
+mod pull;
+mod saved;
+
+pub use archive::{Shipment, shared_layers};
+pub use inspect::EngineImage;
+#[cfg_attr(not(test), expect(unused_imports, reason = "builders in engines come with builders that are no part of this program"))]
+pub use pull::pull;
+
+use crate::error::{Context, Error, Result};
+use crate::image::Reference;
+use address::Address;
+use connection::{Answer, Connection, Upload};
+use serde::Deserialize;
+use std::io::Read;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// The newest version of the interface that this program speaks, as the minor number after `1.`.
+const NEWEST: u32 = 49;
+/// The version since which an engine can be asked for the image of one platform (IMG-36).
+const PLATFORMS: u32 = 49;
+
+/// A Docker or Podman engine.
+pub struct Engine {
+    connection: Mutex<Connection>,
+    /// The version of the interface, as the minor number after `1.`.
+    version: u32,
+}
+
+impl Engine {
+    /// Connects to the engine that `DOCKER_HOST` names, or to the usual one. No thread is started.
+    ///
+    /// # Errors
+    /// When it cannot be reached; the hint says what to do.
+    pub fn connect(docker_host: Option<&str>) -> Result<Self> {
+        let mut connection = Connection::open(Address::parse(docker_host)?)?;
+        let answer = connection.get("/_ping")?.success()?;
+        let version = answer.header("api-version").and_then(|version| version.strip_prefix("1.")?.parse().ok());
+        Ok(Self { connection: Mutex::new(connection), version: version.unwrap_or(NEWEST).min(NEWEST) })
+    }
+
+    /// Asks for a sign of life, unless the engine is at work for us; so the connection stays open while nobody needs it (CRE-06).
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn ping(&self) -> Result<()> {
+        match self.connection.try_lock() {
+            Ok(mut connection) => connection.get("/_ping")?.success().map(drop),
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Finds an image by its name or ID.
+    ///
+    /// # Errors
+    /// When the engine cannot be asked, or its answer cannot be understood.
+    pub fn image(&self, name: &str) -> Result<Option<EngineImage>> {
+        let describe = || format!("cannot look at the image `{name}` in the engine");
+        let Some(mut inspected) = self.document::<inspect::Inspected>(&format!("/images/{name}/json")).context(describe)? else {
+            return Ok(None);
+        };
+        let id = inspected.id.clone();
+        if self.platform().is_some() {
+            inspected = self.of_platform(&format!("/images/{name}/json")).context(describe)?.unwrap_or(inspected);
+        }
+        let history = self.of_platform(&format!("/images/{name}/history")).context(describe)?;
+        inspect::image(&id, inspected, history.unwrap_or_default()).context(describe).map(Some)
+    }
+
+    /// Reads an image's archive, as `docker save` writes it.
+    ///
+    /// # Errors
+    /// When the engine does not have the image, or `read` fails.
+    pub fn save(&self, name: &str, read: &mut dyn FnMut(&mut (dyn Read + Send)) -> Result<()>) -> Result<()> {
+        let describe = || format!("cannot read the image `{name}` from the engine");
+        let path = format!("/images/{name}/get");
+        let with_platform = self.platform().map(|platform| format!("{path}?platform={platform}"));
+        let mut connection = self.locked();
+        for path in with_platform.into_iter().chain([path]) {
+            let path = self.versioned(&path);
+            if let Some(refused) = connection.stream(&path, read).context(describe)? {
+                if path.contains('?') {
+                    continue;
+                }
+                return refused.success().map(drop).context(describe);
+            }
+            break;
+        }
+        Ok(())
+    }
+
+    /// Sends an archive for `docker load`.
+    ///
+    /// # Errors
+    /// When `write` fails, or the engine refuses the archive.
+    pub fn load(&self, write: &mut dyn FnMut(&mut Upload) -> Result<()>) -> Result<()> {
+        let mut connection = self.locked();
+        // An upload cannot be repeated: a connection that is gone is noticed before it.
+        connection.get("/_ping")?.success()?;
+        let answer = connection.upload(&self.versioned("/images/load?quiet=1"), write)?.success()?;
+        // An engine that began to answer reports what goes wrong afterwards in the answer itself.
+        let lines = serde_json::Deserializer::from_slice(&answer.body).into_iter::<Progress>();
+        match lines.filter_map(|line| line.ok()?.error).next() {
+            Some(error) => Err(Error::new(error)).context(|| "the engine refused the image"),
+            None => Ok(()),
+        }
+    }
+
+    /// Gives an image another name.
+    ///
+    /// # Errors
+    /// When the engine refuses.
+    pub fn tag(&self, id: &str, name: &Reference) -> Result<()> {
+        let (registry, repository, tag) = (name.registry(), name.repository(), name.tag().unwrap_or("latest"));
+        let path = self.versioned(&format!("/images/{id}/tag?repo={registry}/{repository}&tag={tag}"));
+        self.locked().post(&path)?.success().map(drop)
+    }
+
+    /// Whether the engine keeps images in containerd, where an archive must have all layers (IMG-25).
+    fn needs_all_layers(&self) -> Result<bool> {
+        let info: Option<Info> = self.document("/info").context(|| "cannot ask the engine how it keeps images")?;
+        let status = info.and_then(|info| info.driver_status).unwrap_or_default();
+        Ok(status.iter().any(|[_, value]| value.contains("io.containerd.snapshotter")))
+    }
+
+    /// The documents of an image of this program's own platform, where the engine can tell them apart; else the only ones (IMG-36).
+    fn of_platform<T: for<'a> Deserialize<'a>>(&self, path: &str) -> Result<Option<T>> {
+        if let Some(platform) = self.platform()
+            && let Ok(Some(found)) = self.document(&format!("{path}?platform={platform}"))
+        {
+            return Ok(Some(found));
+        }
+        self.document(path)
+    }
+
+    /// This program's own platform as the engine's JSON in a query, where the engine knows platforms.
+    fn platform(&self) -> Option<String> {
+        let architecture = match std::env::consts::ARCH {
+            "x86_64" => "amd64",
+            "aarch64" => "arm64",
+            other => other,
+        };
+        (self.version >= PLATFORMS).then(|| format!("%7B%22os%22:%22linux%22,%22architecture%22:%22{architecture}%22%7D"))
+    }
+
+    fn document<T: for<'a> Deserialize<'a>>(&self, path: &str) -> Result<Option<T>> {
+        let answer = self.locked().get(&self.versioned(path))?;
+        if answer.status == 404 {
+            return Ok(None);
+        }
+        let answer = answer.success()?;
+        serde_json::from_slice(&answer.body).context(|| "cannot understand the engine's answer").map(Some)
+    }
+
+    fn versioned(&self, path: &str) -> String {
+        format!("/v1.{}{path}", self.version)
+    }
+
+    fn locked(&self) -> MutexGuard<'_, Connection> {
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A line of what an engine says while it works.
+#[derive(Deserialize)]
+struct Progress {
+    error: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Info {
+    driver_status: Option<Vec<[String; 2]>>,
+}
+
+#[derive(Deserialize)]
+struct Refusal {
+    message: String,
+}
+
+impl Answer {
+    /// This answer, if the engine did what was asked.
+    fn success(self) -> Result<Self> {
+        if (200..300).contains(&self.status) {
+            return Ok(self);
+        }
+        let said = serde_json::from_slice(&self.body).map(|refusal: Refusal| refusal.message);
+        Err(Error::new(said.unwrap_or_else(|_| format!("the engine answered with status {}", self.status))))
+    }
+}
+
+#[cfg(test)]
+mod tests;
