@@ -23,6 +23,11 @@ fn an_analyzer_says_what_it_may_not_read_or_write() {
         &["-cache-image", &cache, &open.name("team/app:1")],
         format!("validating registry write access: failed to ensure registry read/write access to {cache}"),
     );
+    let read_only = Registry::start_read_only();
+    let app = read_only.name("team/app:1");
+    let ran = bench.phase("analyzer", &[&app]);
+    let message = format!("validating registry write access: failed to ensure registry read/write access to {app}");
+    assert!(ran.code == 32 && ran.said.contains(&message) && ran.said.contains("405"), "{} {}", ran.code, ran.said);
     bench.phase("analyzer", &[&open.name("team/app:1")]).well();
 }
 
@@ -149,21 +154,19 @@ fn a_cache_that_cannot_be_opened_ends_the_phase() {
 /// EXP-37, EXP-38, IN-30.
 #[test]
 fn a_cache_that_cannot_be_written_only_warns() {
-    let registry = Registry::start();
+    let (registry, read_only) = (Registry::start(), Registry::start_read_only());
     push_run_image(&registry, "acme/run:1", "one", "oci");
     let bench = Bench::new(&[&registry.name("acme/run:1")]);
     let app = registry.name("team/app:1");
     bench.phase("analyzer", &[&app]).well();
     bench.phase("detector", &[]).well();
     bench.phase("builder", &[]).well();
-    block(&registry);
-    let blocked = registry.name("blocked/app:1");
     for (parallel, name) in [("-parallel=false", "one"), ("-parallel", "two")] {
-        let said = bench.phase("exporter", &[parallel, "-cache-image", &blocked, &app]).well();
+        let said = bench.phase("exporter", &[parallel, "-cache-image", &read_only.name("team/cache"), &app]).well();
         assert!(said.contains("Warning: Failed to export cache: saving image '"), "{said}");
         // The image comes first, unless both are made at once.
         let cache = registry.name(&format!("team/{name}"));
-        let ran = bench.phase("exporter", &[parallel, "-cache-image", &cache, &blocked]);
+        let ran = bench.phase("exporter", &[parallel, "-cache-image", &cache, &read_only.name("team/app:1")]);
         assert_eq!(ran.code, 62, "{}", ran.said);
         let kept = registry.data().join("repositories/team").join(name);
         assert_eq!(kept.exists(), parallel == "-parallel", "{}", ran.said);

@@ -23,27 +23,32 @@ pub struct Registry {
 impl Registry {
     /// Starts a registry that everyone may use.
     pub fn start() -> Self {
-        Self::start_with("")
+        Self::start_with("", "")
     }
 
     /// Starts a registry that only [`USER`] may use.
     pub fn start_with_password() -> Self {
-        Self::start_with("auth:\n  htpasswd:\n    realm: test\n    path: FOLDER/htpasswd\n")
+        Self::start_with("", "auth:\n  htpasswd:\n    realm: test\n    path: FOLDER/htpasswd\n")
     }
 
     /// Starts a registry that speaks HTTPS, with a certificate that nobody vouches for.
     pub fn start_with_certificate() -> Self {
-        Self::start_with("  tls:\n    certificate: FOLDER/certificate\n    key: FOLDER/key\n")
+        Self::start_with("", "  tls:\n    certificate: FOLDER/certificate\n    key: FOLDER/key\n")
     }
 
-    fn start_with(more: &str) -> Self {
+    /// Starts a registry that nobody can write to.
+    pub fn start_read_only() -> Self {
+        Self::start_with("  maintenance:\n    readonly:\n      enabled: true\n", "")
+    }
+
+    fn start_with(storage: &str, more: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         if more.contains("tls:") {
             make_certificate(folder.path());
         }
         let settings = "version: 0.1\nlog:\n  level: info\nstorage:\n  filesystem:\n    rootdirectory: FOLDER/data\n  delete:\n    enabled: true\n\
-                        http:\n  addr: 127.0.0.1:0\n";
-        let settings = format!("{settings}{more}").replace("FOLDER", &folder.path().display().to_string());
+                        STORAGEhttp:\n  addr: 127.0.0.1:0\n";
+        let settings = format!("{settings}{more}").replace("STORAGE", storage).replace("FOLDER", &folder.path().display().to_string());
         fs::write(folder.path().join("settings.yml"), settings).unwrap();
         fs::write(folder.path().join("htpasswd"), format!("{USER}:{HASHED}\n")).unwrap();
         let log = File::create(folder.path().join("log")).unwrap();
