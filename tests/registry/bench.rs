@@ -62,7 +62,10 @@ impl Bench {
         for name in ["app", "layers", "platform", "bin", "tmp"] {
             fs::create_dir(bench.path(name)).unwrap();
         }
-        fs::copy(cooper(), bench.path("bin/lifecycle")).unwrap();
+        // The program is large, and on most machines in the same file system.
+        if fs::hard_link(cooper(), bench.path("bin/lifecycle")).is_err() {
+            fs::copy(cooper(), bench.path("bin/lifecycle")).unwrap();
+        }
         fs::copy(env!("COOPER_LAUNCHER"), bench.path("bin/launcher")).unwrap();
         for name in PHASES.iter().chain(&["rebaser"]) {
             symlink("lifecycle", bench.path("bin").join(name)).unwrap();
