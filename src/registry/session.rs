@@ -117,7 +117,7 @@ impl Session {
         }
         let Some(challenge) = Challenge::parse(&response.headers("www-authenticate")) else { return Ok(response) };
         *self.challenge.lock().unwrap_or_else(PoisonError::into_inner) = Some(challenge);
-        self.tokens.lock().unwrap_or_else(PoisonError::into_inner).remove(&token::scopes(call.repository, call.access).join(" "));
+        self.forget(&token::scopes(call.repository, call.access), request.headers.get(plain));
         match self.authorization(call, base)? {
             Some(authorization) if request.headers.get(plain) != Some(&authorization) => {
                 drop(response);
@@ -126,6 +126,15 @@ impl Session {
                 self.client.send(&request)
             }
             Some(_) | None => Ok(response),
+        }
+    }
+
+    /// Forgets the token that was refused. Another request may have got a better one meanwhile.
+    fn forget(&self, scopes: &[String], refused: Option<&(&'static str, String)>) {
+        let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = scopes.join(" ");
+        if tokens.get(&key).is_some_and(|token| refused.is_some_and(|(_, value)| value.ends_with(&token.text))) {
+            tokens.remove(&key);
         }
     }
 

@@ -119,6 +119,19 @@ fn tokens_are_asked_for_and_kept() {
     assert!(!server.lines().iter().any(|line| line.contains("/token")));
 }
 
+/// Requests that are refused at the same time wait for one token.
+#[test]
+fn one_token_is_enough_for_requests_at_once() {
+    let server = Odd::start(|asked, host| match asked.line.starts_with("GET /token") {
+        true => plain(200, r#"{"token":"t0ken","expires_in":300}"#),
+        false if asked.authorization.is_some() => plain(200, ""),
+        false => Some((401, vec![("www-authenticate", format!("Bearer realm=\"http://{host}/token\""))], Vec::new())),
+    });
+    let digests: Vec<Digest> = (0..8u8).map(|number| Digest::of(&[number])).collect();
+    assert!(registries().has_blobs(&server.name("a:1"), digests.iter().collect()).unwrap());
+    assert_eq!(server.lines().iter().filter(|line| line.starts_with("GET /token")).count(), 1, "{:?}", server.lines());
+}
+
 /// A token that the registry takes no more is replaced once.
 #[test]
 fn a_token_that_is_refused_is_replaced_once() {
