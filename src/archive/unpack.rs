@@ -1,6 +1,8 @@
 //! Unpacks one layer into one folder that can be a lower folder of an overlay. The tar is hostile input: nothing in it can reach out of
 //! the folder, because every parent folder is opened without following links.
 
+mod whiteout;
+
 use super::reader::{Member, MemberKind, TarReader};
 use crate::error::{Context, Error, Result};
 use rustix::fs::{self, AtFlags, FileType, Gid, Mode, OFlags, ResolveFlags, Timespec, Timestamps, Uid, XattrFlags};
@@ -101,15 +103,14 @@ impl Tree {
     }
 
     fn directory(&mut self, above: &Path, name: &OsStr, path: &Path, meta: Meta) -> Result<()> {
-        let found = match fs::statat(self.folder(above)?, name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(found) => Some(FileType::from_raw_mode(found.st_mode)),
-            Err(_) => None,
-        };
-        if found != Some(FileType::Directory) {
+        let parent = self.folder(above)?;
+        let found = fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW).ok();
+        let was_hidden = found.is_some_and(|found| whiteout::is_one(parent, name, &found));
+        if !found.is_some_and(|found| FileType::from_raw_mode(found.st_mode) == FileType::Directory) {
             self.clear(above, name)?;
             fs::mkdirat(self.folder(above)?, name, Mode::from_raw_mode(0o700))?;
         }
-        if found == Some(FileType::CharacterDevice) {
+        if was_hidden {
             self.hide_below(path)?;
         }
         self.late.insert(path.to_path_buf(), meta);
@@ -168,8 +169,7 @@ impl Tree {
         match fs::statat(self.folder(above)?, hidden, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(found) if FileType::from_raw_mode(found.st_mode) == FileType::Directory => self.hide_below(&above.join(hidden)),
             Ok(_) => Ok(()),
-            Err(_) => fs::mknodat(self.folder(above)?, hidden, FileType::CharacterDevice, Mode::empty(), 0)
-                .context(|| "cannot mark the name as hidden"),
+            Err(_) => whiteout::make(self.folder(above)?, hidden),
         }
     }
 
@@ -255,7 +255,7 @@ impl Tree {
         let above = path.parent().unwrap_or(Path::new(""));
         let parent = self.folder(above)?;
         let hidden = match fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(found) if FileType::from_raw_mode(found.st_mode) != FileType::CharacterDevice => return Ok(()),
+            Ok(found) if !whiteout::is_one(parent, name, &found) => return Ok(()),
             Ok(_) => {
                 fs::unlinkat(parent, name, AtFlags::empty())?;
                 true

@@ -98,7 +98,8 @@ impl Plan<'_> {
     fn folder(&mut self, source: &Path, path: &Path) -> Result<Vec<Member>> {
         let describe = || format!("cannot read `{}`", source.display());
         let mut members = Vec::new();
-        if marked(source, "user.overlay.opaque", b"y") {
+        // overlayfs also marks new folders that hide nothing.
+        if marked(source, "user.overlay.opaque", b"y") && self.lowers.find(path).is_some_and(|before| before.is_folder) {
             members.push(self.whiteout(path, ".wh..opq".as_ref()));
         }
         let names = fs::read_dir(source).context(describe)?.map(|entry| Ok(entry?.file_name()));

@@ -1,31 +1,43 @@
 //! The root file system without mounts, for root in a container that allows neither namespaces nor mounts: the layers are merged into one
 //! folder of hard links, writable folders are moved into it and back, and the program is started there by chroot.
 //!
-//! What it lacks: /proc and /sys, a network and processes of its own, and keeping the program's changes. The user of the program must not
-//! own a linked file, because the layers would change with it: such files are copied.
+//! What it lacks: /proc and /sys, and a network and processes of its own. The user of the program must not own a linked file, because the
+//! layers would change with it: such files are copied. Where changes are kept, all files are, because a link touches the file.
 
+use super::compare::Before;
 use super::mount::Root;
+use super::settle;
 use super::spec::{Access, Mount, Spec, Upper, User};
 use crate::error::{Context, Error, Result};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, Timespec, Timestamps, makedev, mknodat, renameat, utimensat};
 use std::fs::{self, Metadata, Permissions};
 use std::io::ErrorKind;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown, lchown, symlink};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// Folders that every system has, and their modes.
+const FOLDERS: [(&str, u32); 6] =
+    [("tmp", 0o1777), ("var", 0o755), ("var/tmp", 0o1777), ("dev/shm", 0o1777), ("proc", 0o555), ("sys", 0o555)];
 
 /// Merges the layers and enters the result.
 pub fn enter(scratch: &Path, spec: &Spec) -> Result<()> {
-    if let Upper::Keep { tree: folder, .. } = &spec.upper {
-        return Err(Error::new(format!("cannot keep changes in `{}` where no overlay can be mounted", folder.display()))
-            .hint("`cooper doctor` says what would allow it"));
-    }
     let root = scratch.join("root");
     make_folder(&root, 0o755)?;
+    let owner = match spec.upper {
+        Upper::Keep { .. } => User { uid: 0, gid: 0 },
+        Upper::Discard => spec.user,
+    };
     for lower in &spec.lowers {
-        merge(lower, &root, spec.user).context(|| format!("cannot merge the layer `{}`", lower.display()))?;
+        merge(lower, &root, owner).context(|| format!("cannot merge the layer `{}`", lower.display()))?;
     }
+    let before = match spec.upper {
+        Upper::Keep { .. } => Some(Before::list(&root)?),
+        Upper::Discard => None,
+    };
+    let missing = FOLDERS.iter().filter(|(folder, _)| !root.join(folder).exists()).map(|(folder, _)| PathBuf::from(folder));
+    let mut made: Vec<PathBuf> = missing.collect();
     devices(&root).context(|| "cannot make devices in the sandbox")?;
-    for (folder, mode) in [("tmp", 0o1777), ("var", 0o755), ("var/tmp", 0o1777), ("dev/shm", 0o1777), ("proc", 0o555), ("sys", 0o555)] {
+    for (folder, mode) in FOLDERS {
         make_folder(&root.join(folder), mode)?;
     }
     let inside = Root::open(&root)?;
@@ -35,8 +47,31 @@ pub fn enter(scratch: &Path, spec: &Spec) -> Result<()> {
     for shown in moved(spec) {
         move_in(&inside, shown).context(|| format!("cannot move `{}` into the sandbox", shown.source.display()))?;
     }
+    if let Some(before) = before {
+        made.extend(inside.made());
+        settle::note_made(scratch, &made)?;
+        before.start(scratch, strange(&inside, spec)?)?;
+    }
     rustix::process::chroot(&root).context(|| "cannot change the root")?;
     rustix::process::chdir("/").context(|| "cannot enter the new root")
+}
+
+/// What is not of the image: devices, and what is shown of this machine.
+fn strange(inside: &Root, spec: &Spec) -> Result<Vec<PathBuf>> {
+    let mut found = ["dev", "proc", "sys"].map(PathBuf::from).to_vec();
+    for shown in &spec.mounts {
+        let (parent, name) = place(inside, shown)?;
+        found.push(inside.path(&parent)?.join(name));
+    }
+    Ok(found)
+}
+
+/// Moves what the program changed to where it is kept.
+pub fn collect(scratch: &Path, spec: &Spec) -> Result<()> {
+    match &spec.upper {
+        Upper::Keep { tree, .. } => Before::collect(scratch, &scratch.join("root"), tree),
+        Upper::Discard => Ok(()),
+    }
 }
 
 /// Moves the writable folders back to where they were.
@@ -105,6 +140,10 @@ fn merge(from: &Path, to: &Path, user: User) -> Result<()> {
         let kind = found.file_type();
         if !(kind.is_dir() && fs::symlink_metadata(&target).is_ok_and(|below| below.is_dir())) {
             remove(&target)?;
+        }
+        let mut mark = [0; 4];
+        if kind.is_file() && found.len() == 0 && rustix::fs::lgetxattr(&source, "user.overlay.whiteout", &mut mark).is_ok() {
+            continue;
         }
         if kind.is_dir() {
             make_folder(&target, found.mode())?;

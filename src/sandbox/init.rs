@@ -58,10 +58,16 @@ impl Inside<'_> {
         }
         if !self.identity.has_mounts() {
             flat::enter(self.scratch, self.spec)?;
-        } else if rootfs::enter(self.scratch, self.spec, processes)? == Made::NoProc {
-            channel::send_byte(&self.stage, signs::NO_PROC, None)?;
-            return Ok(0);
         } else {
+            let refused = match rootfs::enter(self.scratch, self.spec, processes)? {
+                Made::Entered => None,
+                Made::NoProc => Some(signs::NO_PROC),
+                Made::NoUpper => Some(signs::NO_UPPER),
+            };
+            if let Some(sign) = refused {
+                channel::send_byte(&self.stage, sign, None)?;
+                return Ok(0);
+            }
             rustix::system::sethostname(b"cooper").context(|| "cannot set the sandbox's host name")?;
             if self.spec.network == Network::None {
                 syscall::bring_loopback_up().context(|| "cannot bring the loopback interface up")?;

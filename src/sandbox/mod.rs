@@ -8,6 +8,7 @@
 
 mod address;
 mod channel;
+mod compare;
 mod filter;
 mod flat;
 mod identity;

@@ -76,11 +76,16 @@ impl Root {
         self.made.borrow().clone()
     }
 
-    fn note(&self, folder: &OwnedFd, name: &OsStr) -> Result<()> {
+    /// The path of an open folder below this root, without links.
+    pub fn path(&self, folder: &OwnedFd) -> Result<PathBuf> {
         let path = |folder: &OwnedFd| std::fs::read_link(format!("/proc/self/fd/{}", folder.as_raw_fd()));
         let describe = || "cannot tell where a folder of the sandbox is";
         let (root, place) = (path(&self.folder).context(describe)?, path(folder).context(describe)?);
-        let place = place.strip_prefix(root).context(describe)?.join(name);
+        place.strip_prefix(root).map(Path::to_path_buf).context(describe)
+    }
+
+    fn note(&self, folder: &OwnedFd, name: &OsStr) -> Result<()> {
+        let place = self.path(folder)?.join(name);
         self.made.borrow_mut().push(place);
         Ok(())
     }

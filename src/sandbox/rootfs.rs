@@ -16,6 +16,9 @@ use std::path::Path;
 /// More lower folders than this the kernel does not take.
 const MOST_LOWERS: usize = 499;
 
+/// What to do where no overlay can be made.
+pub const PLACE: &str = "the store must be on a file system that can hold an overlay, such as ext4, xfs, btrfs or tmpfs, and not in an overlay itself: in a container, put it on a volume; the kernel must be Linux 6.6 or later";
+
 /// What became of the attempt to make the file system.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Made {
@@ -23,6 +26,8 @@ pub enum Made {
     Entered,
     /// The kernel refuses a fresh /proc, as in containers that hide parts of theirs.
     NoProc,
+    /// The folder for kept changes is on an overlay itself, as everything in a container is.
+    NoUpper,
 }
 
 /// Makes the file system and makes it the root of this process.
@@ -38,7 +43,7 @@ pub fn enter(scratch: &Path, spec: &Spec, processes: Processes) -> Result<Made> 
         },
         Processes::Shared => None,
     };
-    let root = attach_overlay(scratch, spec)?;
+    let Some(root) = attach_overlay(scratch, spec)? else { return Ok(Made::NoUpper) };
     match &proc {
         Some(proc) => mount::attach(proc, &root.folder(Path::new("proc"))?).context(|| "cannot mount /proc in the sandbox")?,
         None => root.bind(Path::new("/proc"), Path::new("proc"), NO_PROGRAMS)?,
@@ -60,7 +65,7 @@ pub fn enter(scratch: &Path, spec: &Spec, processes: Processes) -> Result<Made> 
 }
 
 /// Mounts the overlay on a folder of `scratch`.
-fn attach_overlay(scratch: &Path, spec: &Spec) -> Result<Root> {
+fn attach_overlay(scratch: &Path, spec: &Spec) -> Result<Option<Root>> {
     if spec.lowers.len() > MOST_LOWERS {
         return Err(Error::new(format!("the image has {} layers; the kernel takes {MOST_LOWERS}", spec.lowers.len())));
     }
@@ -74,15 +79,16 @@ fn attach_overlay(scratch: &Path, spec: &Spec) -> Result<Root> {
     }
     let overlay = match mount::overlay(&spec.lowers, &upper, &work) {
         // The folder of changes is on an overlay itself, as everything in a container is.
-        Err(Errno::INVAL) if matches!(spec.upper, Upper::Discard) => overlay_in_memory(&spec.lowers, &work),
+        Err(Errno::INVAL) => match spec.upper {
+            Upper::Discard => overlay_in_memory(&spec.lowers, &work),
+            Upper::Keep { .. } => return Ok(None),
+        },
         other => other,
     };
-    let overlay = overlay.context(|| format!("cannot lay {} layers over each other", spec.lowers.len())).hint(
-        "the store must be on a file system that can hold an overlay, such as ext4, xfs, btrfs or tmpfs, and not in an overlay itself: in a container, put it on a volume; the kernel must be Linux 6.6 or later",
-    )?;
+    let overlay = overlay.context(|| format!("cannot lay {} layers over each other", spec.lowers.len())).hint(PLACE)?;
     move_mount(&overlay, c"", CWD, &place, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
         .context(|| format!("cannot mount the layers at `{}`", place.display()))?;
-    Root::open(&place)
+    Root::open(&place).map(Some)
 }
 
 /// Makes an overlay whose changes go to memory; `work` is a folder to mount that on.

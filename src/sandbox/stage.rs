@@ -6,7 +6,7 @@ use super::identity::Identity;
 use super::init::{self, Processes};
 use super::publish::Ports;
 use super::spec::{Network, Spec};
-use super::{flat, probe, settle, syscall};
+use super::{flat, probe, rootfs, settle, syscall};
 use crate::error::{Advice, Context, Error, Result};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{DumpableBehavior, Pid, WaitOptions, WaitStatus, waitpid};
@@ -36,6 +36,8 @@ pub mod signs {
     pub const MAPPED: u8 = 1;
     /// From init: a fresh /proc is refused; try without a process namespace.
     pub const NO_PROC: u8 = 2;
+    /// From init: kept changes cannot be where they were to be; try without an overlay.
+    pub const NO_UPPER: u8 = 4;
     /// From the payload: here is the listener for its questions about ports.
     pub const LISTENER: u8 = 3;
 }
@@ -86,6 +88,7 @@ fn run(socket: &UnixStream, scratch: &Path, spec: &Spec) -> Result<u8> {
         }
         if !identity.has_mounts() {
             flat::give_back(scratch, spec)?;
+            flat::collect(scratch, spec)?;
         }
         match outcome {
             Outcome::Ended(code) => {
@@ -172,7 +175,7 @@ struct Watch<'a> {
 
 impl Watch<'_> {
     fn until_end(&self) -> Result<Outcome> {
-        let (mut supervised, mut talking, mut no_proc) = (true, true, false);
+        let (mut supervised, mut talking, mut refused) = (true, true, None);
         let mut ports: Option<Ports> = None;
         loop {
             let event = ready(&[
@@ -183,7 +186,7 @@ impl Watch<'_> {
             ])?;
             if event[1] {
                 match channel::receive_byte(&self.stage)? {
-                    Some((signs::NO_PROC, _)) => no_proc = true,
+                    Some((sign @ (signs::NO_PROC | signs::NO_UPPER), _)) => refused = Some(sign),
                     Some((_, listener)) => ports = listener.map(|listener| Ports::new(listener, self.published())),
                     None => talking = false,
                 }
@@ -202,7 +205,11 @@ impl Watch<'_> {
         if self.attempt.processes == Processes::Shared {
             end_orphans()?;
         }
-        Ok(if no_proc { Outcome::NoProc } else { Outcome::Ended(exit_code(status)) })
+        Ok(match refused {
+            Some(signs::NO_PROC) => Outcome::NoProc,
+            Some(_) => Outcome::Refused(Error::new("changes cannot be kept in an overlay on an overlay").hint(rootfs::PLACE)),
+            None => Outcome::Ended(exit_code(status)),
+        })
     }
 
     /// Hands a signal on; the end of the supervisor is the end of everything. Returns whether the supervisor is still there.

@@ -43,12 +43,6 @@ pub fn as_everybody_with_mounts(name: &str, body: fn(Person)) {
     run_as(&able, name, body);
 }
 
-/// As [`as_everybody`], for what needs changes that are kept.
-pub fn as_everybody_who_keeps(name: &str, body: fn(Person)) {
-    let able: Vec<Person> = EVERYBODY.into_iter().filter(|person| !matches!(person, Person::Unprivileged | Person::InAnOverlay)).collect();
-    run_as(&able, name, body);
-}
-
 fn run_as(people: &[Person], name: &str, body: fn(Person)) {
     if let Some(role) = std::env::var_os(ROLE) {
         return body(EVERYBODY.into_iter().find(|person| role == format!("{person:?}").as_str()).unwrap());
