@@ -1,10 +1,11 @@
 //! The environment that layers and platform make (CNB Buildpack Specification, environment).
 
+use crate::file;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 /// Folders of a layer, and the list of paths that each is put in front of, at build time (ENV-03).
@@ -18,6 +19,9 @@ const BUILD_INHERITED: [&str; 9] =
 /// What an app does not see of the launcher's environment (ENV-21, ENV-22).
 const LAUNCH_HIDDEN: [&str; 5] = ["CNB_APP_DIR", "CNB_DEPRECATION_MODE", "CNB_LAYERS_DIR", "CNB_PLATFORM_API", "CNB_PROCESS_TYPE"];
 const LAUNCHER_FOLDERS: [&[u8]; 2] = [b"/cnb/lifecycle", b"/cnb/process"];
+
+/// The kernel refuses to start a program with a variable of more bytes than this.
+const LARGEST_VARIABLE: u64 = 128 << 10;
 
 /// Variables, and the rules by which they change.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,18 +88,24 @@ impl Environment {
     /// # Errors
     /// When a file cannot be read.
     pub fn add_files(&mut self, folder: &Path, plain: Plain) -> io::Result<()> {
-        for (file, content) in files(folder)? {
-            let bytes = file.as_bytes();
+        for path in files(folder)? {
+            let bytes = path.file_name().unwrap_or_default().as_bytes();
             let at = bytes.iter().position(|byte| *byte == b'.').unwrap_or(bytes.len());
             let name = OsStr::from_bytes(&bytes[..at]);
+            if !can_be_variable(name) {
+                continue;
+            }
             let is_unset = self.get(name).is_none_or(OsStr::is_empty);
-            let delimiter = || fs::read(folder.join(OsStr::from_bytes(&[name.as_bytes(), b".delim"].concat()))).unwrap_or_default();
+            let delimiter = || {
+                let path = folder.join(OsStr::from_bytes(&[name.as_bytes(), b".delim"].concat()));
+                if path.exists() { content(&path) } else { Ok(OsString::new()) }
+            };
             match (&bytes[at..], plain) {
-                (b"", Plain::Override) | (b".override", _) => self.set(name, content),
+                (b"", Plain::Override) | (b".override", _) => self.set(name, content(&path)?),
                 (b"", Plain::Default) | (b".default", _) if !is_unset => {}
-                (b"", Plain::Default) | (b".default", _) => self.set(name, content),
-                (b".append", _) => self.append(name, &content, OsStr::from_bytes(&delimiter())),
-                (b".prepend", _) => self.prepend(name, &content, OsStr::from_bytes(&delimiter())),
+                (b"", Plain::Default) | (b".default", _) => self.set(name, content(&path)?),
+                (b".append", _) => self.append(name, &content(&path)?, &delimiter()?),
+                (b".prepend", _) => self.prepend(name, &content(&path)?, &delimiter()?),
                 _ => {}
             }
         }
@@ -108,11 +118,12 @@ impl Environment {
     /// When a file cannot be read.
     pub fn with_platform(&self, folder: &Path) -> io::Result<Self> {
         let mut with = self.clone();
-        for (name, content) in files(folder)? {
+        for path in files(folder)? {
+            let name = path.file_name().unwrap_or_default();
             if BUILD_PATHS.iter().any(|(_, list)| *list == name) {
-                with.prepend(&name, &content, OsStr::new(":"));
-            } else {
-                with.set(name, content);
+                with.prepend(name, &content(&path)?, OsStr::new(":"));
+            } else if can_be_variable(name) {
+                with.set(name, content(&path)?);
             }
         }
         Ok(with)
@@ -136,18 +147,23 @@ fn joined(first: &OsStr, delimiter: &OsStr, second: &OsStr) -> OsString {
     OsStr::from_bytes(&[first.as_bytes(), delimiter.as_bytes(), second.as_bytes()].concat()).to_os_string()
 }
 
-/// The files of a folder, links followed, with their content verbatim, sorted by name.
-fn files(folder: &Path) -> io::Result<Vec<(OsString, OsString)>> {
-    let mut found = Vec::new();
-    for path in entries(folder)? {
-        if path.is_file() {
-            let name = path.file_name().unwrap_or_default().to_os_string();
-            let content =
-                fs::read(&path).map_err(|error| io::Error::new(error.kind(), format!("cannot read `{}`: {error}", path.display())))?;
-            found.push((name, OsStr::from_bytes(&content).to_os_string()));
-        }
-    }
-    Ok(found)
+/// Whether the kernel can hand a program a variable of this name.
+pub(crate) fn can_be_variable(name: &OsStr) -> bool {
+    !name.is_empty() && !name.as_bytes().iter().any(|byte| matches!(byte, b'=' | 0))
+}
+
+/// The files of a folder, links followed, sorted by name. Pipes and devices are none.
+fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    Ok(entries(folder)?.into_iter().filter(|path| path.is_file()).collect())
+}
+
+/// A file's content verbatim, which becomes a value.
+fn content(path: &Path) -> io::Result<OsString> {
+    let content = file::read(path, LARGEST_VARIABLE).and_then(|content| match content.contains(&0) {
+        true => Err(io::Error::new(io::ErrorKind::InvalidData, "no variable can hold a NUL byte")),
+        false => Ok(OsString::from_vec(content)),
+    });
+    content.map_err(|error| io::Error::new(error.kind(), format!("cannot read `{}`: {error}", path.display())))
 }
 
 /// The entries of a folder, sorted by name; none where the folder is missing.

@@ -4,7 +4,7 @@ use crate::api::{Api, BUILDPACK, PLATFORM};
 use crate::environment::{Environment, Plain, entries};
 use crate::metadata::BuildMetadata;
 use crate::process::{Selection, select};
-use crate::{Failure, escape_id, exec_d, shell};
+use crate::{Failure, escape_id, exec_d, file, shell};
 use std::convert::Infallible;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::fs::PermissionsExt;
@@ -71,7 +71,7 @@ fn read_metadata(layers: &Path) -> Result<BuildMetadata, Failure> {
         message: format!("failed to read metadata: {}", error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")),
         code: 1,
     };
-    let text = std::fs::read_to_string(layers.join("config/metadata.toml")).map_err(|error| failure(&error))?;
+    let text = file::read_document(&layers.join("config/metadata.toml")).map_err(|error| failure(&error))?;
     let metadata: BuildMetadata = toml::from_str(&text).map_err(|error| failure(&error))?;
     match metadata.buildpacks.iter().find(|buildpack| !Api::parse(&buildpack.api).is_some_and(|api| BUILDPACK.contains(&api))) {
         Some(buildpack) => {

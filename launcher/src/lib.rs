@@ -4,6 +4,7 @@
 pub mod api;
 pub mod environment;
 mod exec_d;
+pub mod file;
 pub mod launch;
 pub mod metadata;
 mod process;

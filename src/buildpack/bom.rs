@@ -1,5 +1,6 @@
 //! The bill of materials of old buildpacks: a table `bom` in `launch.toml` and `build.toml` (Buildpack API before 0.9, VER-03).
 
+use super::keys;
 use crate::error::{Context, Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -32,7 +33,7 @@ pub struct BomBuildpack {
 /// # Errors
 /// When the text is not TOML, or an entry has a version outside `metadata`.
 pub fn bom(text: &str, buildpack: &BomBuildpack) -> Result<Vec<BomEntry>> {
-    let mut document: toml::Table = toml::from_str(text).context(|| "it is not TOML")?;
+    let mut document: toml::Table = keys::parse(text).context(|| "it is not TOML")?;
     let Some(entries) = document.remove("bom") else { return Ok(Vec::new()) };
     let with_version = |entry: &&toml::Value| entry.get("version").and_then(toml::Value::as_str).is_some_and(|version| !version.is_empty());
     if let Some(entry) = entries.as_array().into_iter().flatten().find(with_version) {

@@ -4,9 +4,11 @@ use super::bom::{BomBuildpack, BomEntry, bom};
 use super::detect::{add_target, pairs, seen};
 use super::launch::unmet;
 use super::run::{Line, Program};
+use super::sbom::{SbomFile, sbom_files};
 use super::{Api, BuildpackPlan, Descriptor, LaunchToml, LayerToml, Target, escape_id, layer_names};
 use crate::error::{Advice, Context, Error, Result};
 use launcher::environment::{Environment, Plain};
+use launcher::file::read_document;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs;
@@ -44,6 +46,8 @@ pub struct BuildOutcome {
     pub launch_bom: Vec<BomEntry>,
     /// The old bill of materials of what the build used.
     pub build_bom: Vec<BomEntry>,
+    /// Its SBOM files.
+    pub sboms: Vec<SbomFile>,
 }
 
 /// Runs `bin/build`, reads what it wrote, and adds its layers to `environment` for the buildpacks after it (BLD-02 to BLD-18, ENV-04).
@@ -64,7 +68,14 @@ pub fn build(descriptor: &Descriptor, input: &BuildInput, environment: &mut Envi
     if let Some(unknown) = unmet.iter().find(|name| !input.plan.entries.iter().any(|entry| &entry.name == *name)) {
         return Err(Error::new(format!("unmet.name '{unknown}' must match a requested dependency")));
     }
-    for name in layer_names(&layers)? {
+    add_layers(&layers, environment)?;
+    let sboms = sbom_files(descriptor, input.layers)?;
+    Ok(BuildOutcome { launch, unmet: unmet.into_iter().collect(), launch_bom, build_bom, sboms })
+}
+
+/// Reads what each layer is for; later buildpacks see those for the build (BLD-11 to BLD-13, ENV-04).
+fn add_layers(layers: &Path, environment: &mut Environment) -> Result<()> {
+    for name in layer_names(layers)? {
         let types = LayerToml::read(&layers.join(format!("{name}.toml")))?.types;
         let folder = layers.join(&name);
         if !types.launch && !types.build && !types.cache {
@@ -75,7 +86,7 @@ pub fn build(descriptor: &Descriptor, input: &BuildInput, environment: &mut Envi
             environment.add_files(&folder.join("env.build"), Plain::Override)?;
         }
     }
-    Ok(BuildOutcome { launch, unmet: unmet.into_iter().collect(), launch_bom, build_bom })
+    Ok(())
 }
 
 fn run(descriptor: &Descriptor, input: &BuildInput, own: &Environment, layers: &Path, line: &mut Line) -> Result<()> {
@@ -109,12 +120,12 @@ fn ignore(folder: &Path) -> Result<()> {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(error).context(|| format!("cannot put `{}` aside", folder.display()))
         }
-        _ => Ok(()),
+        Ok(()) | Err(_) => Ok(()),
     }
 }
 
 fn read_if_there(path: &Path) -> Result<Option<String>> {
-    match fs::read_to_string(path) {
+    match read_document(path) {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error).context(|| format!("cannot read `{}`", path.display())),

@@ -1,9 +1,10 @@
 //! `buildpack.toml` and `extension.toml` (CNB Buildpack Specification).
 
 use super::order::Group;
-use super::{Target, escape_id};
+use super::{Target, escape_id, keys};
 use crate::error::{Advice, Context, Error, Result};
 use launcher::api::{Api, BUILDPACK};
+use launcher::file::read_document;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
@@ -71,7 +72,7 @@ impl Modules {
         }
         let root = folder.join(escaped).join(version);
         let path = root.join(file);
-        let text = std::fs::read_to_string(&path).context(|| format!("cannot read `{}`", path.display()))?;
+        let text = read_document(&path).context(|| format!("cannot read `{}`", path.display()))?;
         Descriptor::parse(&text, kind, &root).map_err(|error| match error.exit_code() {
             // API-07.
             INCOMPATIBLE_BUILDPACK => {
@@ -131,7 +132,7 @@ impl Descriptor {
     /// # Errors
     /// When the text is not one, or speaks an API that this program does not (exit code 12).
     pub fn parse(text: &str, kind: Kind, root: &Path) -> Result<Self> {
-        let file: File = toml::from_str(text).context(|| "it is not a descriptor")?;
+        let file: File = keys::parse(text).and_then(toml::Table::try_into).context(|| "it is not a descriptor")?;
         let api = Api::parse(&file.api).filter(|api| BUILDPACK.contains(api));
         let api = api
             .context(|| format!("buildpack API version '{}' is incompatible with the lifecycle", file.api))
@@ -144,7 +145,7 @@ impl Descriptor {
             ExecEnv::Text(name) | ExecEnv::Table { name } => name,
         });
         let targets =
-            if file.targets.is_empty() && file.order.is_empty() { implied_targets(kind, root, &file.stacks) } else { file.targets };
+            if file.targets.is_empty() && file.order.is_empty() { implied_targets(kind, api, root, &file.stacks) } else { file.targets };
         Ok(Self {
             kind,
             api,
@@ -172,14 +173,19 @@ impl Descriptor {
 }
 
 /// Targets of a descriptor that names none (DESC-13 to DESC-16).
-fn implied_targets(kind: Kind, root: &Path, stacks: &[Stack]) -> Vec<Target> {
+fn implied_targets(kind: Kind, api: Api, root: &Path, stacks: &[Stack]) -> Vec<Target> {
     let linux = || Target { os: "linux".into(), ..Target::default() };
-    if stacks.iter().any(|stack| stack.id == "*") {
-        return vec![Target::default()];
-    }
-    if stacks.iter().any(|stack| stack.id == "io.buildpacks.stacks.bionic") {
-        let ubuntu = super::target::Distro { name: "ubuntu".into(), version: "18.04".into() };
-        return vec![Target { arch: "amd64".into(), distros: vec![ubuntu], ..linux() }];
+    let ubuntu = || super::target::Distro { name: "ubuntu".into(), version: "18.04".into() };
+    let target = |stack: &Stack| match stack.id.as_str() {
+        "io.buildpacks.stacks.bionic" if api >= Api::new(0, 10) || stacks.len() == 1 => {
+            Some(Target { arch: "amd64".into(), distros: vec![ubuntu()], ..linux() })
+        }
+        "*" => Some(Target::default()),
+        _ => None,
+    };
+    let of_stacks: Vec<Target> = stacks.iter().filter_map(target).filter(|_| kind == Kind::Buildpack).collect();
+    if !of_stacks.is_empty() {
+        return of_stacks;
     }
     let programs: &[&str] = match kind {
         Kind::Buildpack => &["bin/build"],
@@ -233,10 +239,57 @@ mod tests {
         let targets = |stacks: &str, root: &Path| {
             Descriptor::parse(&format!("api = '0.12'\n[buildpack]\nid = 'a'\n{stacks}"), Kind::Buildpack, root).unwrap().targets
         };
+        let old = |stacks: &str| parse(&format!("api = '0.9'\n[buildpack]\nid = 'a'\n{stacks}")).unwrap().targets.len();
+        let bionic = "[[stacks]]\nid = 'io.buildpacks.stacks.bionic'\n";
+        assert_eq!([old(bionic), old(&format!("{bionic}[[stacks]]\nid = 'other'\n"))], [1, 0]);
+        assert_eq!(targets(&format!("{bionic}[[stacks]]\nid = '*'\n"), Path::new("/none")).len(), 2);
         assert_eq!(targets("[[stacks]]\nid = '*'\n", folder.path()), [Target::default()]);
         assert_eq!(targets("[[stacks]]\nid = 'io.buildpacks.stacks.bionic'\n", folder.path())[0].distros[0].version, "18.04");
         assert_eq!(targets("", folder.path())[0].os, "linux");
         assert_eq!(targets("", Path::new("/none")), []);
+    }
+
+    /// DESC-16, DESC-17.
+    #[test]
+    fn extensions_with_programs_are_for_linux() {
+        let folder = tempfile::tempdir().unwrap();
+        let parse = || {
+            let text = "api = '0.12'\n[extension]\nid = 'a'\nclear-env = true\nexec-env = ['test']\n[[stacks]]\nid = '*'\n";
+            Descriptor::parse(text, Kind::Extension, folder.path()).unwrap()
+        };
+        std::fs::create_dir(folder.path().join("generate")).unwrap();
+        assert_eq!(parse().targets, []);
+        std::fs::create_dir(folder.path().join("bin")).unwrap();
+        std::fs::write(folder.path().join("bin/generate"), "").unwrap();
+        let extension = parse();
+        assert_eq!((extension.targets[0].os.as_str(), extension.clear_env, extension.is_for("production")), ("linux", true, false));
+    }
+
+    /// DESC-02, DESC-11: everything that the specification has, and what it has not.
+    #[test]
+    fn the_whole_of_a_descriptor_is_read() {
+        let text = "api = '0.12'\n[buildpack]\nid = 'a/b'\nname = 'A'\nversion = '1.2.3'\nhomepage = 'https://a.test'\nclear-env = true\n\
+            description = 'd'\nkeywords = ['k']\nsbom-formats = ['application/spdx+json']\njunk = {x = 1}\n[[buildpack.licenses]]\ntype = 'MIT'\n\
+            [[targets]]\narch = 'arm64'\n[[targets.distros]]\nname = 'debian'\n[metadata]\nx = 1\n";
+        let descriptor = parse(text).unwrap();
+        assert_eq!((descriptor.full_name().as_str(), descriptor.homepage.as_deref()), ("a/b@1.2.3", Some("https://a.test")));
+        assert!(descriptor.clear_env && descriptor.sbom_formats == ["application/spdx+json"]);
+        let any_os = Target { os: "windows".into(), arch: "arm64".into(), distros: vec![], variant: "v8".into() };
+        assert!(!descriptor.targets[0].accepts(&any_os) && descriptor.targets[0].arch == "arm64" && descriptor.targets[0].os.is_empty());
+    }
+
+    /// DESC-01.
+    #[test]
+    fn modules_are_found_by_id_and_version() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("a_b/1.0.0");
+        std::fs::create_dir_all(&root).unwrap();
+        std::fs::write(root.join("buildpack.toml"), "api = '0.12'\n[buildpack]\nid = 'a/b'\nversion = '1.0.0'\n").unwrap();
+        let modules = Modules { buildpacks: folder.path().into(), extensions: folder.path().into() };
+        assert_eq!(modules.find(Kind::Buildpack, "a/b", "1.0.0").unwrap().root, root);
+        assert!(modules.find(Kind::Extension, "a/b", "1.0.0").is_err() && modules.find(Kind::Buildpack, "a/b", "2").is_err());
+        std::fs::File::create(root.join("buildpack.toml")).unwrap().set_len(1 << 30).unwrap();
+        assert!(format!("{:?}", modules.find(Kind::Buildpack, "a/b", "1.0.0").unwrap_err()).contains("larger than"));
     }
 
     #[test]

@@ -4,11 +4,14 @@ use super::run::Program;
 use super::{Api, BuildPlan, Descriptor, Kind, Target};
 use crate::error::{Context, Error, Result};
 use launcher::environment::{Environment, Plain};
+use launcher::file::read_document;
 use std::ffi::OsString;
 use std::path::Path;
 
 const PASSED: i32 = 0;
 const FAILED: i32 = 100;
+/// What is kept of a program's output.
+const MOST_OUTPUT: usize = 8 << 20;
 
 /// What detection needs besides the buildpack.
 pub struct DetectInput<'a> {
@@ -73,7 +76,7 @@ fn ask(descriptor: &Descriptor, input: &DetectInput, output: &mut String) -> Res
     if descriptor.kind == Kind::Extension && !path.exists() {
         let ready_made = descriptor.root.join("detect/plan.toml");
         let text = if ready_made.exists() {
-            std::fs::read_to_string(&ready_made).context(|| format!("cannot read `{}`", ready_made.display()))?
+            read_document(&ready_made).context(|| format!("cannot read `{}`", ready_made.display()))?
         } else {
             String::new()
         };
@@ -91,10 +94,12 @@ fn ask(descriptor: &Descriptor, input: &DetectInput, output: &mut String) -> Res
     let arguments: Vec<OsString> = vec![input.platform.into(), plan.path().into()];
     let program = Program { path: &path, arguments, environment: pairs(&environment), directory: input.app };
     let status = program.run(&mut |line| {
-        output.push_str(line);
-        output.push('\n');
+        if output.len() < MOST_OUTPUT {
+            output.push_str(line);
+            output.push('\n');
+        }
     })?;
-    let text = std::fs::read_to_string(plan.path()).context(|| "cannot read the build plan")?;
+    let text = read_document(plan.path()).context(|| "cannot read the build plan")?;
     Ok((status.code().unwrap_or(-1), text))
 }
 

@@ -1,6 +1,8 @@
 //! `<layer>.toml`: what a layer is for (CNB Buildpack Specification, layer content metadata).
 
+use super::keys;
 use crate::error::{Context, Error, Result};
+use launcher::file::read_document;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -38,7 +40,7 @@ impl LayerToml {
     /// # Errors
     /// When the text is not one, or has its flags outside `types` (BLD-12).
     pub fn parse(text: &str) -> Result<Self> {
-        let table: toml::Table = toml::from_str(text).context(|| "it is not TOML")?;
+        let table: toml::Table = keys::parse(text).context(|| "it is not TOML")?;
         if ["launch", "build", "cache"].iter().any(|flag| table.contains_key(*flag)) {
             return Err(Error::new("the launch, cache and build flags should be in the types table"));
         }
@@ -50,7 +52,7 @@ impl LayerToml {
     /// # Errors
     /// When it cannot be read or is not one.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).context(|| format!("cannot read `{}`", path.display()))?;
+        let text = read_document(path).context(|| format!("cannot read `{}`", path.display()))?;
         Self::parse(&text).map_err(|error| match error.to_string() {
             flags if flags.contains("types table") => Error::new(format!("{flags} of {}", path.display())),
             _ => Error::from_cause(format!("cannot read `{}`", path.display()), error),
@@ -58,14 +60,23 @@ impl LayerToml {
     }
 }
 
+/// Whether a layer's folder and file can have this name: not all that labels and caches say is a name.
+pub fn can_be_layer(name: &str) -> bool {
+    !name.is_empty() && ![".", ".."].contains(&name) && !name.contains(['/', '\0'])
+}
+
 /// The layers of a buildpack, by name (ENV-27): each has a file `<name>.toml`.
 ///
 /// # Errors
-/// When the folder cannot be read.
+/// When the folder cannot be read, or a name would be that of another folder.
 pub fn layer_names(folder: &Path) -> Result<Vec<String>> {
     let entries = launcher::environment::entries(folder).context(|| format!("cannot read `{}`", folder.display()))?;
-    let names = entries.iter().filter_map(|path| path.file_name()?.to_str()?.strip_suffix(".toml").map(str::to_string));
+    let files = entries.iter().filter(|path| !path.is_dir());
+    let names = files.filter_map(|path| path.file_name()?.to_str()?.strip_suffix(".toml").map(str::to_string));
     let mut names: Vec<String> = names.filter(|name| !name.is_empty() && !NOT_LAYERS.contains(&name.as_str())).collect();
+    if let Some(name) = names.iter().find(|name| !can_be_layer(name)) {
+        return Err(Error::new(format!("`{name}` in `{}` cannot be the name of a layer", folder.display())));
+    }
     names.sort();
     Ok(names)
 }
@@ -90,6 +101,13 @@ mod tests {
         for name in ["node-modules.toml", "node.toml", "launch.toml", "store.toml", "x.sbom.cdx.json"] {
             std::fs::write(folder.path().join(name), "").unwrap();
         }
-        assert_eq!(layer_names(folder.path()).unwrap(), ["node", "node-modules"]);
+        std::fs::create_dir(folder.path().join("folder.toml")).unwrap();
+        std::fs::write(folder.path().join(".hidden.toml"), "").unwrap();
+        assert_eq!(layer_names(folder.path()).unwrap(), [".hidden", "node", "node-modules"]);
+        for name in ["..toml", "...toml"] {
+            std::fs::write(folder.path().join(name), "").unwrap();
+            assert!(layer_names(folder.path()).unwrap_err().to_string().contains("cannot be the name of a layer"), "{name}");
+            std::fs::remove_file(folder.path().join(name)).unwrap();
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Orders and groups: which buildpacks are tried together (CNB Platform Specification, order.toml and group.toml).
 
-use super::GroupElement;
-use crate::error::{Context, Result};
+use super::{GroupElement, can_be_layer, escape_id};
+use crate::error::{Context, Error, Result};
 use serde::{Deserialize, Serialize};
 
 /// The groups to try, in order.
@@ -64,9 +64,13 @@ impl GroupDocument {
     /// Reads `group.toml`.
     ///
     /// # Errors
-    /// When the text is not one.
+    /// When the text is not one, or the layers of a member would be in a folder that is not its own.
     pub fn parse(text: &str) -> Result<Self> {
-        toml::from_str(text).context(|| "it is not a group")
+        let group: Self = toml::from_str(text).context(|| "it is not a group")?;
+        match group.group.iter().chain(&group.extensions).find(|member| !can_be_layer(&escape_id(&member.id))) {
+            Some(member) => Err(Error::new(format!("`{}` cannot be the ID of a buildpack", member.id))),
+            None => Ok(group),
+        }
     }
 }
 
@@ -82,6 +86,14 @@ mod tests {
         assert!(order.order[0].group[0].optional && order.extensions[0].group[0].id == "x");
         assert_eq!(Order::parse(&toml::to_string(&order).unwrap()).unwrap(), order);
         assert!(Order::parse("[[order]").is_err());
+    }
+
+    /// FMT-14.
+    #[test]
+    fn ids_that_lead_out_of_the_layers_are_refused() {
+        for (id, good) in [("a/b", true), ("..", false), (".", false), ("", false), ("../x", true)] {
+            assert_eq!(GroupDocument::parse(&format!("junk = 1\n[[group]]\nid = '{id}'\nversion = '1'\n")).is_ok(), good, "{id}");
+        }
     }
 
     /// FMT-17.

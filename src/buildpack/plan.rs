@@ -1,6 +1,7 @@
 //! What buildpacks provide and require: the build plan that each writes, the plan that detection makes of them, the plan that each is
 //! given (CNB Buildpack Specification, build plan; Platform Specification, plan.toml).
 
+use super::keys;
 use crate::error::{Context, Error, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -54,7 +55,7 @@ impl BuildPlan {
     /// # Errors
     /// When the text is not a build plan, or gives a required version outside the metadata (DET-21).
     pub fn parse(text: &str) -> Result<Self> {
-        let table: toml::Table = toml::from_str(text).context(|| "the build plan is not TOML")?;
+        let table: toml::Table = keys::parse(text).context(|| "the build plan is not TOML")?;
         let alternatives = table.get("or").and_then(toml::Value::as_array).into_iter().flatten().filter_map(toml::Value::as_table);
         for alternative in std::iter::once(&table).chain(alternatives) {
             let requires = alternative.get("requires").and_then(toml::Value::as_array).into_iter().flatten();

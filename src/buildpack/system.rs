@@ -33,17 +33,22 @@ impl System {
         toml::from_str::<Document>(text).map(|document| document.system).context(|| "it is no description of system buildpacks")
     }
 
-    /// The order with these buildpacks around each of its groups, unless a group names them itself, whichever version (DET-37, DET-38).
-    pub fn around(&self, order: Order) -> Order {
-        let frame = |group: Group| {
+    /// The order with these buildpacks around each of its groups, unless a group names them itself, whichever version (DET-37 to DET-39).
+    pub fn around(&self, order: Order, say: &mut dyn FnMut(String)) -> Order {
+        let mut frame = |group: Group| {
             let new = |frame: &Frame| {
-                let known = |entry: &&OrderEntry| !group.group.iter().any(|other| other.id == entry.id);
-                frame.buildpacks.iter().filter(known).cloned().collect::<Vec<_>>()
+                let missing = |entry: &&OrderEntry| !group.group.iter().any(|other| other.id == entry.id);
+                frame.buildpacks.iter().filter(missing).cloned().collect::<Vec<_>>()
             };
             let (pre, post) = (new(&self.pre), new(&self.post));
+            for (what, added) in [("Prepending", &pre), ("Appending", &post)] {
+                if !added.is_empty() {
+                    say(format!("{what} {} system buildpack(s) to group", added.len()));
+                }
+            }
             Group { group: pre.into_iter().chain(group.group).chain(post).collect() }
         };
-        Order { order: order.order.into_iter().map(frame).collect(), ..order }
+        Order { order: order.order.into_iter().map(&mut frame).collect(), ..order }
     }
 }
 
@@ -51,7 +56,7 @@ impl System {
 mod tests {
     use super::*;
 
-    /// DET-37, DET-38.
+    /// DET-37, DET-38, DET-39.
     #[test]
     fn groups_are_framed_but_nothing_is_there_twice() {
         let entry = |id: &str| OrderEntry { id: id.into(), version: "1".into(), ..OrderEntry::default() };
@@ -59,12 +64,14 @@ mod tests {
         let order = Order { order: vec![group(&["a"]), group(&["post", "b"]), group(&[])], extensions: vec![group(&["x"])] };
         let text = "[[system.pre.buildpacks]]\nid = 'pre'\nversion = '1'\noptional = true\n\
                     [[system.post.buildpacks]]\nid = 'post'\nversion = '2'\n[other]\nx = 1\n";
-        let framed = System::parse(text).unwrap().around(order.clone());
+        let mut said = Vec::new();
+        let framed = System::parse(text).unwrap().around(order.clone(), &mut |line| said.push(line));
+        assert_eq!((said.len(), said[0].as_str()), (5, "Prepending 1 system buildpack(s) to group"));
         let ids: Vec<Vec<&str>> = framed.order.iter().map(|group| group.group.iter().map(|entry| entry.id.as_str()).collect()).collect();
         assert_eq!(ids, [vec!["pre", "a", "post"], vec!["pre", "post", "b"], vec!["pre", "post"]]);
         assert!(framed.order[0].group[0].optional);
         assert_eq!(framed.extensions, order.extensions);
-        assert_eq!(System::default().around(order.clone()), order);
+        assert_eq!(System::default().around(order.clone(), &mut |_| ()), order);
         assert!(System::parse("system = 1").is_err());
     }
 }

@@ -4,19 +4,36 @@ use serde::{Deserialize, Serialize};
 
 /// A machine and distribution. An empty field matches anything.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Written")]
 pub struct Target {
     /// The operating system.
-    #[serde(default)]
     pub os: String,
     /// The processor.
-    #[serde(default)]
     pub arch: String,
-    /// The processor's variant; both spellings are in the wild (DESC-12).
-    #[serde(default, alias = "arch-variant", skip_serializing_if = "String::is_empty")]
+    /// The processor's variant.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub variant: String,
     /// The distributions; a run image has at most one.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub distros: Vec<Distro>,
+}
+
+/// Both spellings of the variant are in the wild, also side by side (DESC-12).
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+struct Written {
+    os: String,
+    arch: String,
+    variant: String,
+    arch_variant: String,
+    distros: Vec<Distro>,
+}
+
+impl From<Written> for Target {
+    fn from(written: Written) -> Self {
+        let variant = if written.variant.is_empty() { written.arch_variant } else { written.variant };
+        Self { os: written.os, arch: written.arch, variant, distros: written.distros }
+    }
 }
 
 /// A distribution of an operating system.
@@ -87,6 +104,15 @@ mod tests {
             assert_eq!(wanted.accepts(&image), accepted, "{wanted:?}");
         }
         assert!(!target("", "", "", &[("debian", "")]).accepts(&target("linux", "amd64", "", &[])));
+    }
+
+    /// DESC-12.
+    #[test]
+    fn variants_are_compared_in_either_spelling() {
+        let image = target("linux", "arm64", "v8", &[]);
+        for (text, accepted) in [("variant = 'v8'", true), ("arch-variant = 'v7'", false), ("variant = 'v7'\narch-variant = 'v7'", false)] {
+            assert_eq!(toml::from_str::<Target>(text).unwrap().accepts(&image), accepted, "{text}");
+        }
     }
 
     /// BLD-06.

@@ -1,6 +1,8 @@
 //! Packages by plan: what the extension `cooper/debian-packages` wrote down of the buildpacks' requirements.
 
 use crate::error::{Context, Error, Result};
+use crate::lifecycle::layer::inside;
+use launcher::file::read_document;
 use serde::Deserialize;
 use std::path::Path;
 
@@ -31,8 +33,8 @@ impl Packages {
                     .hint("use a builder without that extension"));
             }
         }
-        let path = generated.join(FOLDER).join("packages.toml");
-        match std::fs::read_to_string(&path) {
+        let path = inside(generated, Path::new(FOLDER).join("packages.toml"))?;
+        match read_document(&path) {
             Ok(text) => toml::from_str(&text).context(|| format!("cannot read `{}`", path.display())),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
             Err(error) => Err(error).context(|| format!("cannot read `{}`", path.display())),

@@ -2,6 +2,11 @@
 
 use super::expand::Entry;
 use crate::buildpack::{BuildPlan, Kind, Plan, PlanEntry, Provider, Require};
+use crate::error::{Error, Result};
+use std::collections::{HashMap, HashSet};
+
+/// More combinations of alternatives than this are a mistake or an attack.
+const MOST_TRIALS: usize = 100_000;
 
 /// One member of a group with what it said.
 pub(super) struct Candidate {
@@ -20,7 +25,6 @@ impl Candidate {
 }
 
 /// One member with the alternative that is tried.
-#[derive(Clone)]
 struct Choice<'a> {
     at: usize,
     provides: Vec<&'a str>,
@@ -30,21 +34,23 @@ struct Choice<'a> {
 }
 
 /// Tries every combination of alternatives, the main ones first. Returns the places of those that take part, and their plan.
-pub(super) fn resolve(candidates: &[Candidate], say: &mut dyn FnMut(String)) -> Option<(Vec<usize>, Plan)> {
-    let mut tried = 0;
+///
+/// # Errors
+/// When there are too many combinations to try.
+pub(super) fn resolve(candidates: &[Candidate], say: &mut dyn FnMut(String)) -> Result<Option<(Vec<usize>, Plan)>> {
     let mut picks = vec![0; candidates.len()];
-    loop {
-        tried += 1;
+    for tried in 1..=MOST_TRIALS {
         say(format!("Resolving plan... (try #{tried})"));
         let choices = candidates.iter().zip(&picks).enumerate().map(|(at, (candidate, pick))| choice(at, candidate, *pick)).collect();
         match attempt(choices, say) {
-            Ok(found) => return Some(found),
+            Ok(found) => return Ok(Some(found)),
             Err(why) => say(why),
         }
         if !advance(&mut picks, candidates) {
-            return None;
+            return Ok(None);
         }
     }
+    Err(Error::new(format!("the build plans have too many alternatives: none of the first {MOST_TRIALS} combinations fits")))
 }
 
 /// The next combination: the last member's alternatives change fastest.
@@ -74,14 +80,11 @@ fn choice(at: usize, candidate: &Candidate, pick: usize) -> Choice<'_> {
 /// Takes optional members out until everything fits; fails where a member that is needed does not fit.
 fn attempt(mut choices: Vec<Choice>, say: &mut dyn FnMut(String)) -> Result<(Vec<usize>, Plan), String> {
     loop {
-        let problem = choices.iter().enumerate().find_map(|(place, choice)| problem(&choices, place, choice).map(|why| (place, why)));
-        match problem {
-            Some((place, why)) if choices[place].optional => {
-                say(format!("skip: {why}"));
-                choices.remove(place);
-            }
-            Some((_, why)) => return Err(format!("fail: {why}")),
-            None => break,
+        let before = choices.len();
+        choices = without_unmet(choices, say)?;
+        choices = without_unused(choices, say)?;
+        if choices.len() == before {
+            break;
         }
     }
     if choices.iter().all(|choice| choice.provider.extension) {
@@ -90,45 +93,76 @@ fn attempt(mut choices: Vec<Choice>, say: &mut dyn FnMut(String)) -> Result<(Vec
     Ok((choices.iter().map(|choice| choice.at).collect(), plan(&choices)))
 }
 
-/// A provider stands at the same place as who requires, or before it.
-fn problem(choices: &[Choice], place: usize, choice: &Choice) -> Option<String> {
-    let name = format!("{}@{}", choice.provider.id, choice.provider.version);
-    let unmet =
-        choice.requires.iter().find(|require| !choices[..=place].iter().any(|other| other.provides.contains(&require.name.as_str())));
-    let unused = choice
-        .provides
-        .iter()
-        .find(|provide| !choices[place..].iter().any(|other| other.requires.iter().any(|require| require.name == **provide)));
-    match (unmet, unused) {
-        (Some(require), _) => Some(format!("{name} requires {}", require.name)),
-        (None, Some(provide)) => Some(format!("{name} provides unused {provide}")),
-        (None, None) => None,
+/// Those that get what they require from a provider at the same place or before it.
+fn without_unmet<'a>(choices: Vec<Choice<'a>>, say: &mut dyn FnMut(String)) -> Result<Vec<Choice<'a>>, String> {
+    let mut provided: HashSet<&str> = HashSet::new();
+    let mut kept = Vec::new();
+    for choice in choices {
+        let is_met = |name: &str| provided.contains(name) || choice.provides.contains(&name);
+        match choice.requires.iter().find(|require| !is_met(&require.name)) {
+            Some(require) => choice.skip(&format!("requires {}", require.name), say)?,
+            None => {
+                provided.extend(&choice.provides);
+                kept.push(choice);
+            }
+        }
+    }
+    Ok(kept)
+}
+
+/// Those that provide only what somebody at the same place or after it requires.
+fn without_unused<'a>(choices: Vec<Choice<'a>>, say: &mut dyn FnMut(String)) -> Result<Vec<Choice<'a>>, String> {
+    let mut required: HashSet<&str> = HashSet::new();
+    let mut kept = Vec::new();
+    for choice in choices.into_iter().rev() {
+        let own: Vec<&str> = choice.requires.iter().map(|require| require.name.as_str()).collect();
+        match choice.provides.iter().find(|name| !required.contains(**name) && !own.contains(name)) {
+            Some(name) => choice.skip(&format!("provides unused {name}"), say)?,
+            None => {
+                required.extend(own);
+                kept.push(choice);
+            }
+        }
+    }
+    kept.reverse();
+    Ok(kept)
+}
+
+impl Choice<'_> {
+    /// Leaves a member out, or says why the group fails where it is needed.
+    fn skip(&self, why: &str, say: &mut dyn FnMut(String)) -> Result<(), String> {
+        let name = format!("{}@{}", self.provider.id, self.provider.version);
+        if !self.optional {
+            return Err(format!("fail: {name} {why}"));
+        }
+        say(format!("skip: {name} {why}"));
+        Ok(())
     }
 }
 
 fn plan(choices: &[Choice]) -> Plan {
-    let mut entries: Vec<(&str, PlanEntry)> = Vec::new();
-    for (place, choice) in choices.iter().enumerate() {
-        for require in &choice.requires {
-            let entry = match entries.iter().position(|(name, _)| *name == require.name) {
-                Some(known) => &mut entries[known].1,
-                None => {
-                    entries.push((&require.name, PlanEntry::default()));
-                    let last = entries.len() - 1;
-                    &mut entries[last].1
-                }
-            };
-            entry.requires.push((*require).clone());
-            for provider in
-                choices[..=place].iter().filter(|other| other.provides.contains(&require.name.as_str())).map(|other| other.provider)
-            {
-                if !entry.providers.contains(provider) {
-                    entry.providers.push(provider.clone());
-                }
+    let mut entries: Vec<PlanEntry> = Vec::new();
+    let mut places: HashMap<&str, usize> = HashMap::new();
+    let mut providers: HashMap<&str, Vec<&Provider>> = HashMap::new();
+    for choice in choices {
+        for name in &choice.provides {
+            let known = providers.entry(name).or_default();
+            if known.last() != Some(&choice.provider) {
+                known.push(choice.provider);
             }
         }
+        for require in &choice.requires {
+            let place = *places.entry(&require.name).or_insert_with(|| {
+                entries.push(PlanEntry::default());
+                entries.len() - 1
+            });
+            let entry = &mut entries[place];
+            entry.requires.push((*require).clone());
+            let known = providers.get(require.name.as_str()).map_or(&[][..], Vec::as_slice);
+            entry.providers.extend(known[entry.providers.len()..].iter().map(|provider| (*provider).clone()));
+        }
     }
-    Plan { entries: entries.into_iter().map(|(_, entry)| entry).collect() }
+    Plan { entries }
 }
 
 #[cfg(test)]
@@ -155,7 +189,7 @@ mod tests {
 
     fn resolved(candidates: &[(&str, bool, &str)]) -> Option<String> {
         let candidates: Vec<_> = candidates.iter().map(|(id, optional, plan)| candidate(id, *optional, plan)).collect();
-        let (kept, plan) = resolve(&candidates, &mut |_| ())?;
+        let (kept, plan) = resolve(&candidates, &mut |_| ()).unwrap()?;
         let kept: Vec<_> = kept.into_iter().map(|at| candidates[at].provider.id.clone()).collect();
         let entry = |entry: &PlanEntry| {
             format!(

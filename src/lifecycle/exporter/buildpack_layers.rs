@@ -8,9 +8,9 @@ use crate::image::{Digest, History, Image, Layer, media_type};
 use crate::lifecycle::cache::{Blob, CachedLayer, RestoredLayer, Rules, layer_id};
 use crate::lifecycle::documents::json_of_table;
 use crate::lifecycle::documents::layers_metadata::{BuildpackLayer, BuildpackLayers, LayersMetadata, StoreMetadata};
-use crate::lifecycle::layer::Contents;
+use crate::lifecycle::layer::{Contents, inside};
 use crate::store::Store;
-use std::fs;
+use launcher::file::read_document;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -42,12 +42,13 @@ pub fn read(request: &Export) -> Result<Vec<Found>> {
 }
 
 fn read_one(request: &Export, id: &str, version: &str) -> Result<Found> {
-    let folder = request.folders.layers.join(escape_id(id));
+    let folder = inside(&request.folders.layers, escape_id(id))?;
     let mut layers = Vec::new();
     let mut malformed = Vec::new();
     for name in layer_names(&folder)? {
-        let path = folder.join(format!("{name}.toml"));
-        let text = fs::read_to_string(&path).context(|| format!("cannot read `{}`", path.display()))?;
+        let path = inside(&folder, format!("{name}.toml"))?;
+        inside(&folder, &name)?;
+        let text = read_document(&path).context(|| format!("cannot read `{}`", path.display()))?;
         match LayerToml::parse(&text) {
             Ok(document) => layers.push(found_layer(request, id, name, &folder, &document)),
             Err(error) => malformed.push((layer_id(id, &name), error)),
@@ -58,7 +59,7 @@ fn read_one(request: &Export, id: &str, version: &str) -> Result<Found> {
     if let Some((_, error)) = malformed.into_iter().next() {
         return Err(error).context(|| message);
     }
-    let store = read_store(&folder.join("store.toml"))?;
+    let store = read_store(&inside(&folder, "store.toml")?)?;
     Ok(Found { metadata: BuildpackLayers { key: id.into(), version: version.into(), store, ..BuildpackLayers::default() }, layers })
 }
 
@@ -79,7 +80,7 @@ fn found_layer(request: &Export, buildpack: &str, name: String, folder: &Path, d
 /// EXP-10.
 fn read_store(path: &Path) -> Result<Option<StoreMetadata>> {
     let describe = || format!("cannot read `{}`", path.display());
-    let text = match fs::read_to_string(path) {
+    let text = match read_document(path) {
         Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error).context(describe),

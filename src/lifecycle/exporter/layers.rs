@@ -5,7 +5,7 @@ use super::make::{Job, Known, find};
 use super::{Export, sbom, slices};
 use crate::error::{Error, Result};
 use crate::lifecycle::documents::layers_metadata::LayersMetadata;
-use crate::lifecycle::layer::Contents;
+use crate::lifecycle::layer::{Contents, inside};
 use crate::store::Store;
 use launcher::api::Api;
 
@@ -38,7 +38,7 @@ pub fn jobs<'a>(request: &'a Export, found: &[Found], previous: &Previous, store
         known,
     };
     let metadata = &previous.metadata;
-    if request.platform_api >= Api::new(0, 8) && request.folders.layers.join(sbom::LAUNCH).is_dir() {
+    if request.platform_api >= Api::new(0, 8) && inside(&request.folders.layers, sbom::LAUNCH)?.is_dir() {
         let known = before(metadata.sbom.as_ref().map_or("", |sbom| &sbom.sha));
         jobs.push(folder(SBOM_ID, sbom::LAUNCH, "Software Bill-of-Materials", known));
     }

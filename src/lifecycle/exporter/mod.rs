@@ -24,11 +24,11 @@ use super::documents::build_metadata::LauncherMetadata;
 use super::documents::layers_metadata::LayersMetadata;
 use super::documents::project_metadata::ProjectMetadata;
 use super::documents::run::RunImageNames;
-use super::layer::{Owner, Parents};
+use super::layer::{Owner, Parents, inside};
 use super::restorer::Restored;
 use crate::archive::Form;
 use crate::buildpack::{BomEntry, BuildMetadata, GroupElement};
-use crate::error::{Advice, Result};
+use crate::error::{Advice, Error, Result};
 use crate::image::Image;
 use crate::output::Output;
 use crate::store::Store;
@@ -188,6 +188,7 @@ fn export_layers(request: &Export, store: &Store, output: &Output) -> Result<Exp
     if request.platform_api >= Api::new(0, 11) {
         sbom::add_own(request)?;
     }
+    check_process_types(request)?;
     let previous = previous(request);
     let found = buildpack_layers::read(request)?;
     let jobs = layers::jobs(request, &found, &previous, store)?;
@@ -203,6 +204,18 @@ fn export_layers(request: &Export, store: &Store, output: &Output) -> Result<Exp
     label::set_labels(&mut base, request, &metadata, output);
     let image = configured(request, &base, made.iter().map(|made| made.layer.clone()).collect(), output)?;
     Ok(Exported { image, cache: to_cache(request, &found, &jobs, &made), metadata, layers: exported_layers(&jobs, &made) })
+}
+
+/// Each type becomes the name of a link (BLD-19).
+fn check_process_types(request: &Export) -> Result<()> {
+    inside(&request.folders.layers, "config")?;
+    match layers::process_types(request)
+        .iter()
+        .find(|kind| kind.is_empty() || [".", ".."].contains(&kind.as_str()) || kind.contains(['/', '>', '<', ':', '|', '&', '\\']))
+    {
+        Some(kind) => Err(Error::new(format!("`{kind}` cannot be the type of a process"))),
+        None => Ok(()),
+    }
 }
 
 fn previous<'a>(request: &Export<'a>) -> Previous<'a> {
@@ -268,7 +281,7 @@ fn to_cache(request: &Export, found: &[Found], jobs: &[Job], made: &[Made]) -> N
             new.layers.push(buildpack_layers::cached(request, buildpack, layer, layer_of_image));
         }
     }
-    new.sbom = Some(request.folders.layers.join("sbom/cache")).filter(|folder| folder.is_dir());
+    new.sbom = inside(&request.folders.layers, "sbom/cache").ok().filter(|folder| folder.is_dir());
     new.sbom_in_image = format!("{}/sbom/cache", request.folders.layers_in_image);
     new.owner = request.owner;
     new

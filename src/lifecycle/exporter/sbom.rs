@@ -2,6 +2,7 @@
 
 use super::Export;
 use crate::error::{Context, Result};
+use crate::lifecycle::layer::inside;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 
@@ -19,9 +20,9 @@ pub struct SbomFile {
 
 /// Puts the SBOM files where the SBOM layer and the platform take them from.
 pub fn add_own(request: &Export) -> Result<()> {
-    let sbom = request.folders.layers.join("sbom");
+    let sbom = inside(&request.folders.layers, "sbom")?;
     for file in request.launcher.sboms {
-        let path = sbom.join(&file.path);
+        let path = inside(&sbom, &file.path)?;
         let describe = || format!("cannot write `{}`", path.display());
         let folders: Vec<_> = path.ancestors().skip(1).take_while(|folder| *folder != sbom && !folder.is_dir()).collect();
         fs::create_dir_all(path.parent().unwrap_or(&sbom)).context(describe)?;

@@ -3,7 +3,10 @@
 //! [`fingerprint`] tells whether a folder was touched.
 
 pub mod fingerprint;
+mod inside;
 pub mod tree;
+
+pub use inside::inside;
 
 use crate::archive::{Entry, Kind, TarWriter};
 use crate::error::{Context, Result};

@@ -8,6 +8,7 @@ use crate::lifecycle::log::Level;
 use crate::lifecycle::{detector, generator};
 use launcher::api::Api;
 use launcher::environment::Environment;
+use launcher::file::read_document;
 
 /// Finds the group, runs its extensions, and writes `group.toml` and `plan.toml` (DET-40, DET-41, DET-43).
 pub(super) fn run(inputs: &Inputs, phase: &Phase) -> Result<()> {
@@ -28,7 +29,7 @@ pub(super) enum Extensions {
 /// Detects, whoever this process is.
 pub(super) fn detect(inputs: &Inputs, phase: &Phase, extensions: Extensions) -> Result<()> {
     let target = target(inputs, phase)?;
-    let order = order(inputs).context(|| "failed to initialize detector")?;
+    let order = order(inputs, phase).context(|| "failed to initialize detector")?;
     if !order.extensions.is_empty() && inputs.api < Api::new(0, 13) {
         // API-13.
         phase.allow_experimental(inputs, "Dockerfiles")?;
@@ -45,7 +46,7 @@ pub(super) fn detect(inputs: &Inputs, phase: &Phase, extensions: Extensions) -> 
         target: &target,
         exec_env: &exec_env,
     };
-    let input = detector::Input { modules: &modules, order: &order, detect };
+    let input = detector::Input { modules: &modules, order: &order, detect, platform_api: inputs.api };
     let detected = detector::detect(&input, &|level, line| phase.log(level, line)).map_err(|error| nothing_passed(error, phase))?;
     let group = GroupDocument { group: elements(&detected.buildpacks), extensions: elements(&detected.extensions) };
     write(&inputs.path("group"), &toml::to_string(&group).context(|| "cannot write the group")?)?;
@@ -71,14 +72,14 @@ fn write_plan(plan: &Plan, inputs: &Inputs) -> Result<()> {
 }
 
 /// The groups to try, with the system's buildpacks around them since Platform API 0.15 (DET-37).
-fn order(inputs: &Inputs) -> Result<Order> {
+fn order(inputs: &Inputs, phase: &Phase) -> Result<Order> {
     let order = Order::parse(&read(&inputs.path("order"), "order")?).context(|| "reading order")?;
     let path = inputs.path("system");
     if inputs.api < Api::new(0, 15) || !path.exists() {
         return Ok(order);
     }
     let system = System::parse(&read(&path, "system")?).context(|| format!("reading system: failed to read `{}`", path.display()))?;
-    Ok(system.around(order))
+    Ok(system.around(order, &mut |line| phase.log(Level::Debug, &line)))
 }
 
 /// DET-13: platforms look for these lines.
@@ -124,7 +125,7 @@ pub(super) fn target(inputs: &Inputs, phase: &Phase) -> Result<Target> {
 /// What the analyzer found; nothing where it did not run (DET-44).
 fn analyzed(inputs: &Inputs, phase: &Phase) -> Result<Analyzed> {
     let path = inputs.path("analyzed");
-    match std::fs::read_to_string(&path) {
+    match read_document(&path) {
         Ok(text) => Analyzed::parse(&text).context(|| format!("failed to read analyzed file `{}`", path.display())),
         Err(_) => {
             phase.log(Level::Warning, &format!("No analyzed metadata found at path \"{}\"", path.display()));

@@ -12,11 +12,14 @@ use crate::lifecycle::documents::project_metadata::ProjectMetadata;
 use crate::lifecycle::documents::report::{BuildReport, Report};
 use crate::lifecycle::exporter::{self, Blobs, Export, Exported, Folders, Launcher, Place, RunImage};
 use crate::lifecycle::images::{Found, Images};
+use crate::lifecycle::layer::inside;
 use crate::lifecycle::restorer::Restored;
 use crate::store::Store;
 use launcher::api::BUILDPACK;
+use launcher::file::read_document;
 use std::fs;
 use std::io::ErrorKind;
+use std::path::Path;
 
 /// Exit codes (EXIT-01, EXIT-06).
 const INCOMPATIBLE_BUILDPACK: u8 = 12;
@@ -114,7 +117,7 @@ struct Below<'a> {
 
 fn export_image(made: &Made, below: &Below, cache: Option<&dyn Cache>, store: &Store, inputs: &Inputs, phase: &Phase) -> Result<Exported> {
     let layers = inputs.path("layers");
-    let text = read(&layers.join("config/metadata.toml"), "build metadata")?;
+    let text = read(&inside(&layers, "config/metadata.toml")?, "build metadata")?;
     let metadata: BuildMetadata = toml::from_str(&text).context(|| "cannot read metadata.toml").code(EXPORT_WENT_WRONG)?;
     let bom: Bom = toml::from_str(&text).context(|| "cannot read metadata.toml").code(EXPORT_WENT_WRONG)?;
     let offered = run_image::offered(inputs, phase)?;
@@ -170,7 +173,7 @@ fn created(inputs: &Inputs, phase: &Phase) -> Option<i64> {
 /// EXP-40.
 fn project(inputs: &Inputs) -> Result<ProjectMetadata> {
     let path = inputs.path("project-metadata");
-    match fs::read_to_string(&path) {
+    match read_document(&path) {
         Ok(text) => ProjectMetadata::parse(&text).context(|| format!("failed to read `{}`", path.display())),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(ProjectMetadata::default()),
         Err(error) => Err(error).context(|| format!("failed to read `{}`", path.display())),
@@ -181,8 +184,8 @@ fn project(inputs: &Inputs) -> Result<ProjectMetadata> {
 fn build_bom(group: &GroupDocument, inputs: &Inputs) -> Result<Vec<BomEntry>> {
     let mut all = Vec::new();
     for buildpack in &group.group {
-        let path = inputs.path("layers").join(escape_id(&buildpack.id)).join("build.toml");
-        let text = match fs::read_to_string(&path) {
+        let path = inside(&inputs.path("layers"), Path::new(&escape_id(&buildpack.id)).join("build.toml"))?;
+        let text = match read_document(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == ErrorKind::NotFound => continue,
             Err(error) => return Err(error).context(|| format!("cannot read `{}`", path.display())),

@@ -22,6 +22,7 @@ use crate::error::{Advice, Context, Error, Result};
 use crate::output::{Colour, Convention, Output, Settings, Verbosity};
 use inputs::Inputs;
 use launcher::api::{Api, PLATFORM};
+use launcher::file::read_document;
 use std::ffi::OsString;
 use std::path::Path;
 
@@ -226,7 +227,7 @@ fn failed_to(verb: &str, error: Error) -> Error {
 }
 
 fn read(path: &Path, what: &str) -> Result<String> {
-    std::fs::read_to_string(path).context(|| format!("cannot read `{}`", path.display())).context(|| format!("failed to read {what} file"))
+    read_document(path).context(|| format!("cannot read `{}`", path.display())).context(|| format!("failed to read {what} file"))
 }
 
 fn write(path: &Path, text: &str) -> Result<()> {

@@ -11,6 +11,7 @@ use crate::lifecycle::images::Images;
 use crate::lifecycle::restorer::{self, Extent, Restore, Restored};
 use crate::store::Store;
 use launcher::api::Api;
+use launcher::file::read_document;
 use std::path::Path;
 
 /// Restores layers and their metadata, and writes what is known of the run image now.
@@ -23,7 +24,7 @@ pub(super) fn run(inputs: &Inputs, phase: &Phase) -> Result<()> {
     let group = GroupDocument::parse(&read(&inputs.path("group"), "group")?).context(|| "failed to read group file")?;
     super::exporter::check_apis(&group)?;
     let analyzed_path = inputs.path("analyzed");
-    let text = std::fs::read_to_string(&analyzed_path).context(|| "there is no such file").and_then(|text| Analyzed::parse(&text));
+    let text = read_document(&analyzed_path).context(|| "there is no such file").and_then(|text| Analyzed::parse(&text));
     let mut analyzed = text.unwrap_or_else(|error| {
         phase.output.warn(&format!("Not using analyzed data, usable file not found: {}: {error}", analyzed_path.display()));
         Analyzed::default()

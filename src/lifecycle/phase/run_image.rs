@@ -6,6 +6,7 @@ use crate::image::Reference;
 use crate::lifecycle::documents::run::RunImages;
 use crate::lifecycle::images::Images;
 use launcher::api::Api;
+use launcher::file::read_document;
 use std::path::PathBuf;
 
 /// The run images on offer; none where there is no file.
@@ -30,7 +31,7 @@ fn read(inputs: &Inputs) -> Result<(PathBuf, Option<RunImages>)> {
     let (path, parse): (_, fn(&str) -> Result<RunImages>) =
         if inputs.api >= Api::new(0, 12) { (inputs.path("run"), RunImages::parse) } else { (inputs.path("stack"), RunImages::parse_stack) };
     let describe = || format!("failed to read `{}`", path.display());
-    match std::fs::read_to_string(&path) {
+    match read_document(&path) {
         Ok(text) => parse(&text).context(describe).map(|found| (path.clone(), Some(found))),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok((path, None)),
         Err(error) => Err(error).context(describe),

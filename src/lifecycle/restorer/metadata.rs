@@ -1,7 +1,7 @@
 //! Which layers a buildpack gets back (Buildpack spec, "Layer Types").
 
 use super::{BuildpackLayer, Restore};
-use crate::buildpack::GroupElement;
+use crate::buildpack::{GroupElement, can_be_layer};
 use crate::output::Output;
 use launcher::api::Api;
 
@@ -44,6 +44,13 @@ pub fn choose(request: &Restore, output: &Output) -> Vec<Chosen> {
             }
         }
     }
+    chosen.retain(|layer| {
+        let good = can_be_layer(&layer.name);
+        if !good {
+            output.warn(&format!("`{}` cannot be the name of a layer; it is not restored", layer.name));
+        }
+        good
+    });
     chosen
 }
 

@@ -4,12 +4,13 @@ use super::Request;
 use crate::error::{Context, Result};
 use crate::lifecycle::documents::analyzed::Analyzed;
 use crate::lifecycle::exporter::{Folders, Place};
-use crate::lifecycle::layer::Owner;
+use crate::lifecycle::layer::{Owner, inside};
 use crate::output::Output;
 use crate::platform::app::{Copy, copy};
 use crate::platform::builder::Builder;
 use crate::platform::outputs::Target;
 use crate::store::{Scratch, Store};
+use launcher::file::read_document;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
@@ -90,8 +91,8 @@ impl Workplace {
     }
 
     pub fn read_layers_file(&self, name: &str) -> Result<String> {
-        let path = self.layers().join(name);
-        fs::read_to_string(&path).context(|| format!("cannot read `{}`", path.display()))
+        let path = inside(self.layers(), name)?;
+        read_document(&path).context(|| format!("cannot read `{}`", path.display()))
     }
 
     /// Writes a file that the phases may write again.

@@ -25,6 +25,7 @@ use crate::lifecycle::documents::build_metadata::LauncherMetadata;
 use crate::lifecycle::documents::project_metadata::ProjectMetadata;
 use crate::lifecycle::documents::run::RunImageNames;
 use crate::lifecycle::exporter::{self, Export, Exported, Launcher};
+use crate::lifecycle::layer::inside;
 use crate::lifecycle::restorer::{self, Extent, Restore, Restored};
 use crate::output::Output;
 use crate::sandbox::Network;
@@ -154,7 +155,7 @@ impl Build<'_> {
         self.phase(&self.builder.build).detect()?;
         let group =
             GroupDocument::parse(&self.place.read_layers_file("group.toml")?).context(|| "cannot read the group that was detected")?;
-        Ok((group, Packages::read(&self.place.layers().join("generated"))?))
+        Ok((group, Packages::read(&inside(self.place.layers(), "generated")?)?))
     }
 
     /// Adds the packages that the group wants to the build image and the run image.
