@@ -1,7 +1,7 @@
 //! exec.d programs: each may add variables to the launch environment (CNB Buildpack Specification, exec.d).
 
 use crate::Failure;
-use crate::environment::{Environment, entries};
+use crate::environment::{Environment, can_be_variable, entries};
 use std::io::{PipeReader, PipeWriter, Read, pipe};
 use std::os::fd::AsRawFd;
 use std::os::unix::process::CommandExt;
@@ -10,6 +10,8 @@ use std::process::Command;
 
 /// The descriptor that a program writes variables to.
 const OUTPUT: i32 = 3;
+/// More than the kernel hands to any program.
+const LARGEST_OUTPUT: u64 = 4 << 20;
 
 /// Runs the programs in `folder` in order of their names; each sees what the one before it set (LCH-13 to LCH-15).
 pub(crate) fn run_all(folder: &Path, environment: &mut Environment) -> Result<(), Failure> {
@@ -41,9 +43,14 @@ fn run(program: &Path, environment: &Environment) -> std::io::Result<String> {
     let mut child = command.spawn()?;
     drop(writer);
     let mut output = String::new();
-    let read = reader.read_to_string(&mut output);
+    let read = (&mut reader).take(LARGEST_OUTPUT + 1).read_to_string(&mut output);
+    // Whoever writes more is told so by the closed pipe.
+    drop(reader);
     let status = child.wait()?;
     read?;
+    if output.len() as u64 > LARGEST_OUTPUT {
+        return Err(std::io::Error::other(format!("it wrote more than {LARGEST_OUTPUT} bytes of variables")));
+    }
     if status.success() { Ok(output) } else { Err(std::io::Error::other(status.to_string())) }
 }
 
@@ -51,7 +58,8 @@ fn run(program: &Path, environment: &Environment) -> std::io::Result<String> {
 fn parse(output: &str) -> Result<Vec<(String, String)>, String> {
     let table: toml::Table = toml::from_str(output).map_err(|error| error.message().to_string())?;
     let text = |(name, value): (String, toml::Value)| match value {
-        toml::Value::String(value) => Ok((name, value)),
+        toml::Value::String(value) if can_be_variable(name.as_ref()) && !value.contains('\0') => Ok((name, value)),
+        toml::Value::String(_) => Err(format!("`{}` cannot be a variable", name.escape_debug())),
         _ => Err(format!("the value of `{name}` is not a string")),
     };
     table.into_iter().map(text).collect()
@@ -79,7 +87,17 @@ mod tests {
         let mut environment = Environment::for_launch(std::env::vars_os());
         run_all(folder.path(), &mut environment).unwrap();
         assert_eq!(environment.get("B").unwrap(), "11");
-        for bad in ["echo 'A = 1' >&3", "exit 3", "echo nonsense >&3"] {
+        for bad in [
+            "echo 'A = 1' >&3",
+            "exit 3",
+            "echo nonsense >&3",
+            "echo '\"A=B\" = \"x\"' >&3",
+            "echo '\"\" = \"x\"' >&3",
+            "echo '[A]' >&3",
+            r#"printf 'A = "\\u0000"\n' >&3"#,
+            "head -c 9000000 /dev/zero >&3",
+            "exec cat /dev/zero >&3",
+        ] {
             let failure = run_all(self::folder(&[("x", bad)]).path(), &mut environment).unwrap_err();
             assert_eq!(failure.code, 82, "{bad}");
         }

@@ -93,7 +93,8 @@ impl Image {
     fn layers(&self) -> Result<Vec<Vec<PathBuf>>, Failure> {
         let of_buildpack = |id: &str| {
             let all = entries(&self.layers.join(escape_id(id))).map_err(|error| Failure::new(error.to_string()))?;
-            Ok(all.into_iter().filter(|path| path.is_dir()).collect())
+            // A link is no layer.
+            Ok(all.into_iter().filter(|path| path.symlink_metadata().is_ok_and(|found| found.is_dir())).collect())
         };
         self.metadata.buildpacks.iter().map(|buildpack| of_buildpack(&buildpack.id)).collect()
     }

@@ -28,12 +28,12 @@ pub fn select(metadata: &BuildMetadata, name: &str, arguments: &[String], platfo
     let filtered = platform >= Api::new(0, 15);
     let process = metadata.processes.iter().find(|process| process.kind == name && (!filtered || process.is_for(exec_env)));
     let process = process.ok_or_else(|| Failure::new(format!("process type {name} was not found")))?;
-    Ok(Selection {
-        kind: process.kind.clone(),
-        command: with_arguments(metadata, process, arguments, platform)?,
-        direct: process.direct,
-        working_dir: process.working_dir.clone(),
-    })
+    let command = with_arguments(metadata, process, arguments, platform)?;
+    if !process.direct && command.len() > 1 && !process.buildpack_id.is_empty() {
+        // LCH-28.
+        buildpack_api(metadata, process)?;
+    }
+    Ok(Selection { kind: process.kind.clone(), command, direct: process.direct, working_dir: process.working_dir.clone() })
 }
 
 /// `-- program args` runs without a shell, `command args` in one (LCH-05). A lone `--` is no command (LCH-06).

@@ -138,3 +138,82 @@ fn what_cannot_be_launched_says_why() {
     assert_eq!(old.run("web", &[]).status.code(), Some(12));
     assert!(Path::new("/bin/bash").exists(), "the shell tests need bash");
 }
+
+/// A launcher's image with one process of a type, as metadata of any age may have it.
+fn process(api: &str, process: &str) -> Image {
+    Image::new(&format!(
+        "[[buildpacks]]\nid = 'a/b'\nversion = '1'\napi = '{api}'\n[[processes]]\ntype = 'web'\nbuildpack-id = 'a/b'\n{process}\n"
+    ))
+}
+
+/// LCH-07, LCH-08, LCH-09, LCH-26: which arguments reach the program, by the APIs of buildpack and platform.
+#[test]
+fn arguments_follow_the_apis() {
+    for (api, command, platform, user, expected) in [
+        ("0.9", "command = ['echo']\nargs = ['x']\ndirect = true", "0.9", &["u"][..], "x u\n"),
+        ("0.9", "command = ['echo', 'a']\nargs = ['x']\ndirect = true", "0.10", &[], "a x\n"),
+        ("0.9", "command = ['echo', 'a']\nargs = ['x']\ndirect = true", "0.10", &["u"], "a u\n"),
+        ("0.8", "command = ['echo']\nargs = ['x']\ndirect = true", "0.10", &["u"], "x u\n"),
+        ("0.9", "command = ['echo']\nargs = ['x']\ndirect = true", "0.10", &["u"], "u\n"),
+        ("0.9", "command = ['echo']\nargs = ['x']\ndirect = true", "0.10", &[], "x\n"),
+        ("0.8", "command = 'echo $HOME && echo two'", "0.10", &[], "/home/it\ntwo\n"),
+        ("0.8", "command = 'echo'\nargs = ['$HOME', 'a  \"b\"']", "0.10", &[], "/home/it a b\n"),
+    ] {
+        let image = process(api, command);
+        let output = image.command("web", user).env("CNB_PLATFORM_API", platform).env("HOME", "/home/it").output().unwrap();
+        assert_eq!(text(&output.stdout), expected, "{api} {command} {platform} {user:?} {}", text(&output.stderr));
+    }
+}
+
+/// LCH-04, LCH-05, LCH-06, LCH-10, LCH-21, LCH-28, LCH-30: what cannot be started, and why.
+#[test]
+fn processes_that_cannot_be_chosen_are_refused() {
+    let test_only = "command = ['true']\ndirect = true\nexec-env = ['test']";
+    for (platform, exec_env, code) in [("0.15", "", 82), ("0.15", "test", 0), ("0.14", "", 0)] {
+        let image = process("0.12", test_only);
+        let output = image.command("web", &[]).env("CNB_PLATFORM_API", platform).env("CNB_EXEC_ENV", exec_env).output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{platform} {exec_env} {}", text(&output.stderr));
+    }
+    let of_nobody = process("0.8", "command = 'echo'\nargs = ['x']");
+    let metadata = std::fs::read_to_string(of_nobody.path("layers/config/metadata.toml")).unwrap();
+    of_nobody.file("layers/config/metadata.toml", &metadata.replace("buildpack-id = 'a/b'", "buildpack-id = 'c'"));
+    let output = of_nobody.run("web", &[]);
+    assert!(output.status.code() == Some(82) && text(&output.stderr).contains("process type 'web' provided by unknown buildpack 'c'"));
+    for (metadata, name, arguments, said) in [
+        ("command = []\ndirect = true", "web", &[][..], "no command provided for process type \"web\""),
+        ("command = ['true']\ndirect = true", "launcher", &[], "when there is no default process a command is required"),
+        ("command = ['true']\ndirect = true", "launcher", &["--"], "when there is no default process a command is required"),
+    ] {
+        let output = process("0.12", metadata).run(name, arguments);
+        assert!(output.status.code() == Some(82) && text(&output.stderr).contains(said), "{}", text(&output.stderr));
+    }
+}
+
+/// LCH-13, LCH-15, LCH-16, LCH-17, LCH-18, LCH-23, LCH-24: programs and profiles, layer by layer; links are no layers.
+#[test]
+fn programs_and_profiles_come_layer_by_layer() {
+    let image = Image::new(&web("['true']").replace("direct = true", "direct = false").replace("['true']", "'echo $LOG; pwd'"));
+    for layer in ["one", "two"] {
+        for (folder, name) in [("exec.d", "e"), ("exec.d/web", "ew")] {
+            image.file(&format!("layers/a_b/{layer}/{folder}/1"), &format!("#!/bin/sh\necho \"LOG = \\\"$LOG {layer}-{name}\\\"\" >&3\n"));
+        }
+        image.file(&format!("layers/a_b/{layer}/profile.d/p.sh"), &format!("export LOG=\"$LOG {layer}-p\"\n"));
+        image.file(&format!("layers/a_b/{layer}/profile.d/web/p.sh"), &format!("export LOG=\"$LOG {layer}-pw\"\n"));
+    }
+    image.file("app/.profile", "export LOG=\"$LOG app\"\n");
+    symlink(image.path("layers/a_b/one"), image.path("layers/a_b/three")).unwrap();
+    let app = image.path("app").canonicalize().unwrap();
+    let output = image.run("web", &[]);
+    let expected = "one-e one-ew two-e two-ew one-p one-pw two-p two-pw app";
+    assert_eq!(text(&output.stdout), format!("{expected}\n{}\n", app.display()), "{}", text(&output.stderr));
+}
+
+/// LCH-13, LCH-15, LCH-19: a relative program is found from the app's folder, and started in the process's own.
+#[test]
+fn relative_programs_are_those_of_the_app() {
+    let image = process("0.12", "command = ['./bin/x', 'a']\ndirect = true\nworking-dir = '/'");
+    image.file("app/bin/x", "#!/bin/sh\necho $0 $1 $(pwd)\n");
+    let output = image.run("web", &[]);
+    let program = image.path("app").join("./bin/x");
+    assert_eq!(text(&output.stdout), format!("{} a /\n", program.display()), "{}", text(&output.stderr));
+}
