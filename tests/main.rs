@@ -9,6 +9,7 @@ mod build;
 mod builders;
 mod daemon;
 mod documentation;
+mod extender;
 mod failures;
 mod interoperation;
 mod kill;

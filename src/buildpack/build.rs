@@ -103,7 +103,8 @@ fn run(descriptor: &Descriptor, input: &BuildInput, own: &Environment, layers: &
     add_target(&mut environment, descriptor.api, input.target, input.exec_env);
     let arguments: Vec<OsString> = vec![layers.into(), input.platform.into(), plan.path().into()];
     let path = descriptor.root.join("bin/build");
-    let status = Program { path: &path, arguments, environment: pairs(&environment), directory: input.app }.run(line).code(BUILD_FAILED)?;
+    let program = Program { path: &path, arguments, environment: pairs(&environment), directory: input.app, user: None };
+    let status = program.run(line).code(BUILD_FAILED)?;
     if status.success() {
         return Ok(());
     }

@@ -92,7 +92,7 @@ fn ask(descriptor: &Descriptor, input: &DetectInput, output: &mut String) -> Res
     }
     add_target(&mut environment, descriptor.api, input.target, input.exec_env);
     let arguments: Vec<OsString> = vec![input.platform.into(), plan.path().into()];
-    let program = Program { path: &path, arguments, environment: pairs(&environment), directory: input.app };
+    let program = Program { path: &path, arguments, environment: pairs(&environment), directory: input.app, user: None };
     let status = program.run(&mut |line| {
         if output.len() < MOST_OUTPUT {
             output.push_str(line);

@@ -50,7 +50,7 @@ pub fn generate(descriptor: &Descriptor, input: &GenerateInput, line: &mut Line)
     environment.set("CNB_BP_PLAN_PATH", plan.path());
     add_target(&mut environment, descriptor.api, input.target, input.exec_env);
     let arguments: Vec<OsString> = vec![input.output.into(), input.platform.into(), plan.path().into()];
-    let status = Program { path: &path, arguments, environment: pairs(&environment), directory: input.app }.run(line)?;
+    let status = Program { path: &path, arguments, environment: pairs(&environment), directory: input.app, user: None }.run(line)?;
     if status.success() {
         Ok(())
     } else {

@@ -28,7 +28,7 @@ pub use launcher::metadata::{BuildMetadata, GroupElement, Label, Process, Slice}
 pub use layer::{LayerToml, can_be_layer, layer_names};
 pub use order::{Group, GroupDocument, Order, OrderEntry};
 pub use plan::{BuildPlan, BuildpackPlan, Plan, PlanEntry, Provider, Require};
-pub use run::Line;
+pub use run::{Line, Program};
 pub use sbom::copy_sboms;
 pub use system::System;
 pub use target::{Distro, Target};

@@ -1,10 +1,11 @@
-//! Runs a buildpack's program and hands its lines on as they come.
+//! Runs a program of a buildpack or extension and hands its lines on as they come.
 
 use crate::error::{Context, Result};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use std::ffi::OsString;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 
@@ -17,16 +18,25 @@ const LONGEST_LINE: usize = 64 << 10;
 const PAUSE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 
 /// A program to run.
-pub(super) struct Program<'a> {
+pub struct Program<'a> {
+    /// Its file.
     pub path: &'a Path,
+    /// Its arguments.
     pub arguments: Vec<OsString>,
+    /// Its whole environment.
     pub environment: Vec<(OsString, OsString)>,
+    /// Its working directory.
     pub directory: &'a Path,
+    /// Its user and group, where they are not this process's.
+    pub user: Option<(u32, u32)>,
 }
 
 impl Program<'_> {
     /// Runs it to its end; its standard output and standard error go to `line`, each line as soon as it is there (BLD-07, GEN-21). What it
     /// left running is not waited for.
+    ///
+    /// # Errors
+    /// When it cannot be started.
     pub fn run(&self, line: &mut Line) -> Result<ExitStatus> {
         let mut command = Command::new(self.path);
         command
@@ -34,6 +44,9 @@ impl Program<'_> {
             .env_clear()
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .current_dir(self.directory);
+        if let Some((user, group)) = self.user {
+            command.uid(user).gid(group);
+        }
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().context(|| format!("cannot start `{}`", self.path.display()))?;
         let ends = [child.stdout.take().map(OwnedFd::from), child.stderr.take().map(OwnedFd::from)];

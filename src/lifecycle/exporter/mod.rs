@@ -3,6 +3,7 @@
 
 mod buildpack_layers;
 mod configure;
+pub mod extended;
 mod label;
 mod layers;
 mod make;

@@ -1,5 +1,6 @@
 //! `extend-config.toml`: arguments of the build that an extension gives to its own Dockerfiles (Image Extension Specification).
 
+use super::Kind;
 use crate::error::{Context, Error, Result};
 use serde::Deserialize;
 
@@ -23,8 +24,11 @@ struct Arguments {
 /// One argument of the build.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
-struct Argument {
-    name: String,
+pub struct Argument {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: String,
 }
 
 impl ExtendConfig {
@@ -44,5 +48,13 @@ impl ExtendConfig {
             }
         }
         Ok(config)
+    }
+
+    /// The arguments for one kind of image.
+    pub fn arguments(&self, kind: Kind) -> &[Argument] {
+        match kind {
+            Kind::Build => &self.build.args,
+            Kind::Run => &self.run.args,
+        }
     }
 }

@@ -1,14 +1,64 @@
-//! What extensions left in `<generated>`. Extensions wrote it, so no link in it is followed.
+//! What extensions left in `<generated>`: their Dockerfiles, configuration and context folders (EXT-03, EXT-06). Extensions wrote it, so no
+//! link in it is followed.
 
+use super::{Argument, Dockerfile, ExtendConfig, Kind};
+use crate::buildpack::{GroupElement, escape_id};
 use crate::error::{Context, Error, Result};
+use launcher::api::Api;
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A larger file is none that an extension has reason to write.
 const LARGEST: u64 = 1 << 20;
+
+/// A Dockerfile that is to be applied.
+#[derive(Clone, Debug)]
+pub struct Applied {
+    /// The extension that wrote it.
+    pub extension: String,
+    /// Where it is.
+    pub path: PathBuf,
+    /// It.
+    pub dockerfile: Dockerfile,
+    /// The arguments that the extension gives to it.
+    pub arguments: Vec<Argument>,
+    /// The folder that it copies from.
+    pub context: PathBuf,
+}
+
+/// The Dockerfiles for one kind of image, in the extensions' order.
+///
+/// # Errors
+/// When one cannot be read.
+pub fn find(kind: Kind, extensions: &[GroupElement], generated: &Path, app: &Path, api: Api) -> Result<Vec<Applied>> {
+    let mut found = Vec::new();
+    for extension in extensions {
+        let id = escape_id(&extension.id);
+        let (folder, name) =
+            if api >= Api::new(0, 13) { (PathBuf::from(&id), kind.dockerfile()) } else { (Path::new(kind.name()).join(&id), "Dockerfile") };
+        let path = folder.join(name);
+        let Some(text) = read(generated, &path)? else { continue };
+        let describe = || format!("failed to parse {} for extension {}", kind.dockerfile(), extension.id);
+        let config = read(generated, &folder.join(ExtendConfig::FILE))?.unwrap_or_default();
+        found.push(Applied {
+            extension: extension.id.clone(),
+            dockerfile: Dockerfile::parse(&text).context(describe)?,
+            arguments: ExtendConfig::parse(&config).context(describe)?.arguments(kind).to_vec(),
+            context: if api >= Api::new(0, 13) { context(kind, &generated.join(&folder), app) } else { app.to_path_buf() },
+            path: generated.join(path),
+        });
+    }
+    Ok(found)
+}
+
+/// EXT-06.
+fn context(kind: Kind, folder: &Path, app: &Path) -> PathBuf {
+    let own = [format!("context.{}", kind.name()), "context".into()].map(|name| folder.join(name));
+    own.into_iter().find(|folder| is_folder(folder)).unwrap_or_else(|| app.to_path_buf())
+}
 
 /// Whether this is a folder itself, not a link to one.
 pub(in crate::lifecycle) fn is_folder(path: &Path) -> bool {

@@ -1,5 +1,6 @@
 //! Images in a folder of OCI layouts, one for each name (IMG-17 to IMG-24).
 
+use super::sparse::Raw;
 use super::{Found, Saved};
 use crate::error::{Advice, Context, Error, Result};
 use crate::image::{Digest, Image, Index, Layer, Manifest, Reference, to_json};
@@ -60,6 +61,20 @@ impl Layouts {
     pub fn is_complete(&self, found: &Found) -> bool {
         let path = PathBuf::from(split(&found.identifier).0);
         found.image.layers.iter().all(|layer| blob_path(&path, &layer.blob.digest).is_file())
+    }
+
+    /// Whether the blob of a layer is there.
+    pub fn has(&self, found: &Found, layer: &Layer) -> bool {
+        blob_path(Path::new(split(&found.identifier).0), &layer.blob.digest).is_file()
+    }
+
+    /// The documents of an image, byte for byte.
+    pub fn raw(&self, found: &Found) -> Result<Raw> {
+        let (path, digest) = split(&found.identifier);
+        let path = Path::new(path);
+        let manifest = blob(path, &Digest::parse(digest.unwrap_or_default())?)?;
+        let parsed: Manifest = serde_json::from_slice(&manifest).context(|| "cannot read a manifest")?;
+        Ok(Raw { config: blob(path, &parsed.config.digest)?, manifest })
     }
 
     /// Copies a layer into the store.

@@ -4,6 +4,7 @@
 mod daemon;
 mod layout;
 mod registry;
+pub mod sparse;
 
 use crate::error::{Error, Result};
 use crate::image::{Image, Layer, Reference};

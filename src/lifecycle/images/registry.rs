@@ -1,7 +1,8 @@
 //! Images in registries. Only what a registry lacks is sent, and of base images only their documents are read (IMG-27, REB-21).
 
+use super::sparse::Raw;
 use super::{Found, Saved};
-use crate::error::{Context, Result};
+use crate::error::{Context, Error, Result};
 use crate::image::{Image, Layer, Reference};
 use crate::lifecycle::documents::report::ImageReport;
 use crate::output::Output;
@@ -24,6 +25,14 @@ impl Registry {
         match self.0.find(&Reference::parse(name)?)? {
             Lookup::Found(remote) => Ok(Some(Found { name: name.to_string(), identifier: remote.identifier(), image: remote.image })),
             Lookup::Missing | Lookup::OtherPlatforms(_) => Ok(None),
+        }
+    }
+
+    /// The documents of an image, byte for byte.
+    pub fn raw(&self, found: &Found) -> Result<Raw> {
+        match self.0.find(&Reference::parse(&found.identifier)?)? {
+            Lookup::Found(remote) => Ok(Raw { manifest: remote.manifest_bytes, config: remote.config_bytes }),
+            Lookup::Missing | Lookup::OtherPlatforms(_) => Err(Error::new(format!("`{}` is not there any more", found.identifier))),
         }
     }
 

@@ -10,6 +10,7 @@ use crate::lifecycle::documents::analyzed::Analyzed;
 use crate::lifecycle::documents::build_metadata::LauncherMetadata;
 use crate::lifecycle::documents::project_metadata::ProjectMetadata;
 use crate::lifecycle::documents::report::{BuildReport, Report};
+use crate::lifecycle::exporter::extended::{self, Configuration};
 use crate::lifecycle::exporter::{self, Blobs, Export, Exported, Folders, Launcher, Place, RunImage};
 use crate::lifecycle::images::{Found, Images};
 use crate::lifecycle::layer::inside;
@@ -134,6 +135,7 @@ fn export_image(made: &Made, below: &Below, cache: Option<&dyn Cache>, store: &S
         place: Place::AsInImage,
     };
     let process_type = inputs.text("process-type");
+    let extended = extended_run_image(made.analyzed, &below.run.image, store, inputs, phase)?;
     let request = Export {
         folders: &folders,
         owner: inputs.owner(),
@@ -141,7 +143,7 @@ fn export_image(made: &Made, below: &Below, cache: Option<&dyn Cache>, store: &S
         metadata: &metadata,
         bom: &bom.bom,
         platform_api: inputs.api,
-        run_image: RunImage { image: &below.run.image, reference: below.run.identifier.clone(), names, extended: None },
+        run_image: RunImage { image: &below.run.image, reference: below.run.identifier.clone(), names, extended: extended.as_ref() },
         previous: below.previous.map(|found| &found.image),
         previous_blobs: below.blobs,
         restored: made.restored,
@@ -157,6 +159,30 @@ fn export_image(made: &Made, below: &Below, cache: Option<&dyn Cache>, store: &S
         created: created(inputs, phase),
     };
     exporter::export(&request, store, phase.output)
+}
+
+/// The run image with what extensions made of it, where they did (EXP-02, EXP-03, EXP-43).
+fn extended_run_image(
+    analyzed: &Analyzed,
+    run_image: &crate::image::Image,
+    store: &Store,
+    inputs: &Inputs,
+    phase: &Phase,
+) -> Result<Option<crate::image::Image>> {
+    if inputs.api < Api::new(0, 12) {
+        return Ok(None);
+    }
+    let wanted = analyzed.run_image.as_ref().is_some_and(|image| image.extend);
+    let Some(found) = extended::read(&inputs.path("extended")).code(EXPORT_WENT_WRONG)? else {
+        let missing =
+            || Err(Error::new("missing extended run image").code(EXPORT_WENT_WRONG).hint("the extender with `-kind run` makes it"));
+        return if wanted { missing() } else { Ok(None) };
+    };
+    if inputs.api < Api::new(0, 13) {
+        phase.allow_experimental(inputs, "Dockerfiles")?;
+    }
+    let configuration = if wanted { Configuration::Extended } else { Configuration::RunImage };
+    found.on(run_image, configuration, store, phase.output).map(Some).code(EXPORT_WENT_WRONG)
 }
 
 #[derive(serde::Deserialize)]

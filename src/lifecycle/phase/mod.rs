@@ -7,6 +7,7 @@ mod caches;
 mod creator;
 mod detector;
 mod exporter;
+mod extender;
 mod flags;
 mod images;
 mod inputs;
@@ -133,16 +134,12 @@ fn run_program(program: Program, api: Api, start: &Start, arguments: &[OsString]
         Program::Exporter => exporter::run,
         Program::Creator => creator::run,
         Program::Rebaser => rebaser::run,
-        Program::Extender => not_offered,
+        Program::Extender => extender::run,
     };
     let Err(error) = function(&inputs, &phase) else { return Ok(0) };
     let code = error.exit_code();
     output.error(&failed_to(program.verb(), error));
     Ok(code)
-}
-
-fn not_offered(_: &Inputs, _: &Phase) -> Result<()> {
-    Err(Error::new("this version does not offer this phase as a program of its own").hint("use `cooper build`, which runs all phases"))
 }
 
 fn print(text: &str) -> Result<u8> {

@@ -4,10 +4,11 @@ use super::privileges::become_user;
 use super::{Inputs, Phase, caches, images, read, registries, run_image, write};
 use crate::buildpack::GroupDocument;
 use crate::error::{Context, Error, Result};
+use crate::image::Digest;
 use crate::lifecycle::analyzer;
 use crate::lifecycle::cache::Cache;
 use crate::lifecycle::documents::analyzed::Analyzed;
-use crate::lifecycle::images::Images;
+use crate::lifecycle::images::{Found, Images, Registry, sparse};
 use crate::lifecycle::restorer::{self, Extent, Restore, Restored};
 use crate::store::Store;
 use launcher::api::Api;
@@ -30,7 +31,12 @@ pub(super) fn run(inputs: &Inputs, phase: &Phase) -> Result<()> {
         Analyzed::default()
     });
     let cache = caches::open(inputs, phase, &registries)?;
+    // The extender needs what only registries know, wherever the app goes (RES-15, RES-17).
+    let bases = if inputs.is_on("layout") { None } else { Some(Images::Registry(Registry::new(registries.clone()))) };
     let images = images::open(engine, inputs, phase, &registries)?;
+    let bases = bases.as_ref().unwrap_or(&images);
+    complete_build_image(&mut analyzed, bases, inputs)?;
+    extend_run_image(&mut analyzed, bases, inputs)?;
     complete_run_image(&mut analyzed, &group, &images, inputs, phase)?;
     write(&analyzed_path, &analyzed.to_toml()?)?;
     restore(&group, &analyzed, cache.as_deref(), inputs, phase).map(drop)
@@ -60,6 +66,40 @@ pub(super) fn restore(
     };
     let scratch = tempfile::tempdir().context(|| "cannot make a folder to work in")?;
     restorer::restore(&request, &Store::open(scratch.path())?, phase.output)
+}
+
+/// RES-15, RES-16: the extender wants to know the build image, and cannot ask for it.
+fn complete_build_image(analyzed: &mut Analyzed, images: &Images, inputs: &Inputs) -> Result<()> {
+    let Some(name) = inputs.text("build-image").filter(|_| inputs.api >= Api::new(0, 10)) else { return Ok(()) };
+    let found = images.find(&name).and_then(|found| found.context(|| "there is no such image"));
+    let found = found.context(|| format!("failed to pull builder image {name}"))?;
+    keep_base(&found, images)?;
+    analyzed.build_image = Some(found.identifier);
+    Ok(())
+}
+
+/// Leaves manifest and configuration of an image, byte for byte, where the extender looks for them. Without `/kaniko` nobody will look.
+fn keep_base(found: &Found, images: &Images) -> Result<()> {
+    let kaniko = Path::new("/kaniko");
+    if !kaniko.is_dir() {
+        return Ok(());
+    }
+    let raw = images.raw(found)?;
+    let folder = Path::new(super::extender::BASE_IMAGES).join(Digest::of(&raw.manifest).as_str());
+    sparse::write(&folder, &raw, &[])
+}
+
+/// RES-17.
+fn extend_run_image(analyzed: &mut Analyzed, images: &Images, inputs: &Inputs) -> Result<()> {
+    let wanted = analyzed.run_image.as_mut().filter(|image| image.extend && inputs.api >= Api::new(0, 12));
+    let Some(run_image) = wanted else { return Ok(()) };
+    let name = if run_image.image.is_empty() { run_image.reference.clone() } else { run_image.image.clone() };
+    let found = images.find(&name).and_then(|found| found.context(|| "there is no such image"));
+    let found = found.context(|| format!("failed to pull run image {name}"))?;
+    keep_base(&found, images)?;
+    run_image.reference.clone_from(&found.identifier);
+    run_image.target = Some(analyzer::target(&found.image)?);
+    Ok(())
 }
 
 /// RES-18, RES-19: what an extension switched to is looked at; one of the builder's own must be readable.
