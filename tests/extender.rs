@@ -75,7 +75,7 @@ impl Container {
     fn start(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
         let mut command = Command::new("unshare");
         command.args(["--mount", "--pid", "--fork", "sh", "-e", "-c", SCRIPT, "sh"]);
-        command.arg(self.folder.path()).arg(&self.lower).arg(cooper()).args(["-no-color", "-uid", "1000", "-gid", "1000"]).args(arguments);
+        command.arg(self.folder.path()).arg(&self.lower).arg(cooper()).args(["-no-color", "-uid", "1001", "-gid", "1000"]).args(arguments);
         command.env_clear().env("CNB_PLATFORM_API", "0.15").env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").envs(environment.iter().copied());
         run(&mut command)
     }
@@ -171,7 +171,7 @@ fn the_run_image_is_extended_in_its_container() {
     let first = members(&layout, &manifest, container.layers);
     let expected = [
         ("opt/args", "-rw-r--r-- 0/0"),
-        ("opt/new/", "drwxr-xr-x 0/0"),
+        ("opt/new", "drwxr-xr-x 0/0"),
         ("opt/new/again", "-rw-r--r-- 7/8"),
         ("opt/new/file link to opt/new/again", "hrw-r--r-- 7/8"),
         ("usr/bin/.wh.wc", "---------- 0/0"),
@@ -215,7 +215,7 @@ fn the_run_image_is_extended_in_its_container() {
 /// EXT-09, EXT-10.
 #[test]
 fn the_build_image_is_extended_and_the_build_runs_in_it() {
-    let dockerfile = "ARG base_image\nFROM ${base_image}\nUSER root\nENV CNB_STACK_ID=a=b=c\nRUN echo made > /opt/made\nUSER 1000:1000\n";
+    let dockerfile = "ARG base_image\nFROM ${base_image}\nUSER root\nENV CNB_STACK_ID=a=b=c\nRUN echo made > /opt/made\nUSER 1001:1000\n";
     let container = Container::new(&[("build.Dockerfile", dockerfile)]);
     let buildpack = container.path("buildpacks/acme_bp/1");
     fs::write(buildpack.join("buildpack.toml"), "api = '0.10'\n[buildpack]\nid = 'acme/bp'\nversion = '1'\n").unwrap();
@@ -225,7 +225,7 @@ fn the_build_image_is_extended_and_the_build_runs_in_it() {
     chown(container.path("layers"), Some(0), Some(0)).unwrap();
     let output = container.extend(&["-kind", "build"]);
     assert!(output.status.success(), "{}", text(&output));
-    assert!(text(&output).contains("1000:1000 a=b=c made /home/"), "{}", text(&output));
+    assert!(text(&output).contains("1001:1000 a=b=c made /home/"), "{}", text(&output));
     assert!(container.path("layers/config/metadata.toml").is_file());
     fs::create_dir_all(container.path("platform/env")).unwrap();
     fs::write(container.path("platform/env/FAIL"), "7").unwrap();

@@ -10,6 +10,7 @@ mod builders;
 mod daemon;
 mod documentation;
 mod extender;
+mod extensions;
 mod failures;
 mod interoperation;
 mod kill;

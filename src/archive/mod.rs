@@ -9,7 +9,6 @@ mod normal;
 mod read;
 mod reader;
 mod unpack;
-#[allow(dead_code, reason = "instructions of Dockerfiles are the only user")]
 mod upper;
 mod whiteouts;
 mod write;
@@ -19,8 +18,7 @@ pub use layer::{Form, LayerWriter};
 pub use normal::copy_with_time;
 pub use read::decompressed;
 pub use reader::{MemberKind, TarReader};
-pub use unpack::{Ownership, SIDECAR, unpack};
-#[allow(unused_imports, reason = "as above")]
+pub use unpack::{Ownership, SIDECAR, unpack, unpack_over};
 pub use upper::{Below, Changes, Times, write_changes};
 pub use whiteouts::whiteouts;
 pub use write::TarWriter;

@@ -39,20 +39,41 @@ pub enum Ownership {
 /// # Errors
 /// When the tar is damaged or tries to reach out of the folder, or the file system fails.
 pub fn unpack(layer: impl Read, folder: &Path, ownership: Ownership, sidecar: &mut dyn Write) -> Result<()> {
+    let owners = unpack_into(layer, folder, ownership, Whiteouts::Mark)?;
+    write_sidecar(&owners, sidecar).context(|| "cannot note the owners of the layer's files")
+}
+
+/// Unpacks the files of the tar `layer` over those in a folder that is no layer, for root. Whiteouts do nothing: see [`super::whiteouts`].
+///
+/// # Errors
+/// As [`unpack`].
+pub fn unpack_over(layer: impl Read, folder: &Path) -> Result<()> {
+    unpack_into(layer, folder, Ownership::Keep, Whiteouts::Ignore).map(drop)
+}
+
+/// What becomes of whiteouts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whiteouts {
+    Mark,
+    Ignore,
+}
+
+fn unpack_into(layer: impl Read, folder: &Path, ownership: Ownership, whiteouts: Whiteouts) -> Result<BTreeMap<PathBuf, Meta>> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let root = fs::open(folder, flags, Mode::empty()).context(|| format!("cannot open `{}`", folder.display()))?;
-    let mut tree = Tree { root, ownership, open: HashMap::new(), late: BTreeMap::new(), owners: BTreeMap::new() };
+    let mut tree = Tree { root, ownership, whiteouts, open: HashMap::new(), late: BTreeMap::new(), owners: BTreeMap::new() };
     let mut tar = TarReader::new(layer);
     while let Some(member) = tar.next().context(|| "cannot read the layer's tar")? {
         tree.add(&member, &mut tar).context(|| format!("cannot unpack `{}`", String::from_utf8_lossy(&member.path)))?;
     }
     tree.finish()?;
-    write_sidecar(&tree.owners, sidecar).context(|| "cannot note the owners of the layer's files")
+    Ok(tree.owners)
 }
 
 struct Tree {
     root: OwnedFd,
     ownership: Ownership,
+    whiteouts: Whiteouts,
     open: HashMap<PathBuf, OwnedFd>,
     /// Folders whose mode and time are set last, because filling a folder changes its time and needs its write bit.
     late: BTreeMap<PathBuf, Meta>,
@@ -78,6 +99,9 @@ impl Tree {
         };
         let above = path.parent().unwrap_or(Path::new(""));
         if let Some(hidden) = name.as_bytes().strip_prefix(b".wh.") {
+            if self.whiteouts == Whiteouts::Ignore {
+                return Ok(());
+            }
             return self.white_out(above, OsStr::from_bytes(hidden));
         }
         match member.kind {

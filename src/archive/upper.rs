@@ -44,6 +44,7 @@ pub enum Times {
     /// This one, in seconds since 1970.
     All(u64),
     /// That of each file.
+    #[allow(dead_code, reason = "layers of images have one time")]
     Own,
 }
 

@@ -8,6 +8,7 @@ mod compiled;
 pub mod doctor;
 pub mod embedded;
 pub mod environment;
+mod extension;
 pub mod host;
 pub mod images;
 pub mod inspect;

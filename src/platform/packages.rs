@@ -1,6 +1,6 @@
 //! Packages by plan: what the extension `cooper/debian-packages` wrote down of the buildpacks' requirements.
 
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Result};
 use crate::lifecycle::layer::inside;
 use launcher::file::read_document;
 use serde::Deserialize;
@@ -17,22 +17,16 @@ pub struct Packages {
     pub run: Vec<String>,
 }
 
+/// The extension that writes them down.
+pub const EXTENSION: &str = "cooper/debian-packages";
 const FOLDER: &str = "cooper_debian-packages";
 
 impl Packages {
     /// Reads what extensions wrote into `generated`.
     ///
     /// # Errors
-    /// When the file is damaged, or another extension wrote a Dockerfile.
+    /// When the file is damaged.
     pub fn read(generated: &Path) -> Result<Self> {
-        for folder in launcher::environment::entries(generated).context(|| format!("cannot read `{}`", generated.display()))? {
-            let dockerfile = ["build.Dockerfile", "run.Dockerfile"].iter().any(|name| folder.join(name).exists());
-            if dockerfile && folder.file_name().is_some_and(|name| name != FOLDER) {
-                let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                return Err(Error::new(format!("the extension `{name}` wants a Dockerfile to be applied, which this version cannot do"))
-                    .hint("use a builder without that extension"));
-            }
-        }
         let path = inside(generated, Path::new(FOLDER).join("packages.toml"))?;
         match read_document(&path) {
             Ok(text) => toml::from_str(&text).context(|| format!("cannot read `{}`", path.display())),

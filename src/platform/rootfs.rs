@@ -1,5 +1,7 @@
 //! An image as the root file system of a sandbox: its layers as folders, its users, and what they may write.
 
+mod lookup;
+
 use crate::error::{Advice, Context, Error, Result};
 use crate::image::Image;
 use crate::sandbox::User;
@@ -11,8 +13,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// The unpacked layers of an image.
+#[derive(Default)]
 pub struct RootFs {
     layers: Vec<Unpacked>,
+    owners: lookup::Owners,
 }
 
 /// A user of an image, and what its `/etc/passwd` says of it.
@@ -30,7 +34,12 @@ impl RootFs {
     /// # Errors
     /// When a layer is missing or damaged, or the disk is full.
     pub fn unpack(store: &Store, image: &Image) -> Result<Self> {
-        Ok(Self { layers: image.layers.iter().map(|layer| store.unpacked(layer)).collect::<Result<_>>()? })
+        Ok(Self { layers: image.layers.iter().map(|layer| store.unpacked(layer)).collect::<Result<_>>()?, ..Self::default() })
+    }
+
+    /// Puts a layer on top.
+    pub fn push(&mut self, layer: Unpacked) {
+        self.layers.push(layer);
     }
 
     /// The layers' folders, the lowest first.
@@ -39,7 +48,6 @@ impl RootFs {
     }
 
     /// The unpacked layers, the lowest first.
-    #[allow(dead_code, reason = "instructions of Dockerfiles are the only user")]
     pub fn layers(&self) -> &[Unpacked] {
         &self.layers
     }
@@ -167,6 +175,7 @@ mod tests {
                 layer("a", below, &["home/cnb", "taken"]),
                 layer("b", "1002 1000 755 more\n1 1 755 group\n", &["taken", "more", "group"]),
             ],
+            ..RootFs::default()
         };
         let found = root.writable(User { uid: 1002, gid: 1000 }).unwrap();
         assert_eq!(found, ["/all of it", "/home/cnb", "/more"].map(PathBuf::from));

@@ -41,7 +41,6 @@ pub enum Upper {
     /// They are gone when it ends.
     Discard,
     /// They stay on the file system of `scratch`, and all of them belong to the caller.
-    #[allow(dead_code, reason = "instructions of Dockerfiles are the only user")]
     Keep {
         /// The folder of changed files, in overlayfs's form; made if it is missing.
         #[serde(with = "path")]
@@ -61,7 +60,6 @@ pub enum Privileges {
     /// If its user is root, what root may in a container by default: write every file, give files away, become others. Other users have
     /// none, as in a container. Where the ids of others do not exist, giving files to them and becoming them is answered with success and
     /// does nothing. The same holds for making devices, everywhere.
-    #[allow(dead_code, reason = "instructions of Dockerfiles are the only user")]
     Container,
 }
 

@@ -18,6 +18,39 @@ pub struct Builder {
 impl Builder {
     /// Writes the builder into `folder`.
     pub fn new(machine: &Machine, folder: &Path) -> Self {
+        Self::with(machine, folder, &cnb())
+    }
+
+    /// The same with an extension: that of `fixtures/extension`, and the buildpack that needs it.
+    pub fn with_extension(machine: &Machine, folder: &Path) -> Self {
+        let mut tar = tar::Builder::new(Vec::new());
+        let fixture = repository("fixtures/extension");
+        for (place, name) in [("buildpacks/acme_user", "buildpack"), ("extensions/acme_tool", "extension")] {
+            tar.append_dir_all(format!("cnb/{place}/1.0.0"), fixture.join(name)).unwrap();
+        }
+        tar.append_path_with_name(fixture.join("order.toml"), "cnb/order.toml").unwrap();
+        Self::with(machine, folder, &tar.into_inner().unwrap())
+    }
+
+    /// Writes the run image into a layout of its own, and returns that as `--run-image` names it.
+    pub fn run_image_layout(&self, machine: &Machine, folder: &Path) -> String {
+        let layout = folder.join("run");
+        fs::create_dir_all(layout.join("blobs/sha256")).unwrap();
+        let digest = machine.composed("run").1;
+        let manifest = document(&machine.store, &digest);
+        let digests =
+            manifest["layers"].as_array().unwrap().iter().chain([&manifest["config"]]).map(|blob| blob["digest"].as_str().unwrap());
+        for name in digests.chain([digest.as_str()]).map(|digest| Path::new("blobs/sha256").join(hex(digest))) {
+            fs::copy(machine.store.join(&name), layout.join(&name)).unwrap();
+        }
+        let size = fs::metadata(layout.join("blobs/sha256").join(hex(&digest))).unwrap().len();
+        let descriptor = json!({ "mediaType": "application/vnd.oci.image.manifest.v1+json", "size": size, "digest": digest });
+        fs::write(layout.join("index.json"), json!({ "schemaVersion": 2, "manifests": [descriptor] }).to_string()).unwrap();
+        fs::write(layout.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).unwrap();
+        format!("oci:{}", layout.display())
+    }
+
+    fn with(machine: &Machine, folder: &Path, cnb: &[u8]) -> Self {
         machine.prepare();
         let (build, run_image) = (machine.composed("build").1, machine.composed("run").0);
         let layout = folder.join("builder");
@@ -28,7 +61,7 @@ impl Builder {
             let name = Path::new("blobs/sha256").join(hex(layer["digest"].as_str().unwrap()));
             fs::copy(machine.store.join(&name), layout.join(&name)).unwrap();
         }
-        let digest = put(&layout, &cnb());
+        let digest = put(&layout, cnb);
         let size = fs::metadata(layout.join("blobs/sha256").join(hex(&digest))).unwrap().len();
         let media_type = "application/vnd.oci.image.layer.v1.tar";
         push(&mut manifest["layers"], json!({ "mediaType": media_type, "size": size, "digest": digest }));

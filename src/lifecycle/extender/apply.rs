@@ -136,7 +136,7 @@ impl<'a> Apply<'a> {
     fn global(&self, name: &str) -> Option<String> {
         let words = self.applied.dockerfile.arguments.iter().flat_map(|text| split(text, self.applied.dockerfile.escape));
         let found = words.filter_map(|word| word.split_once('=').map(|(name, value)| (name.to_string(), value.to_string())));
-        let value = found.filter(|(known, _)| known == name).map(|(_, value)| value).last()?;
+        let value = found.filter(|(known, _)| known == name).map(|(_, value)| value).next_back()?;
         Words { escape: self.applied.dockerfile.escape, variable: &|_| None }.expand(&value).ok()
     }
 

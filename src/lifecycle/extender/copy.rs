@@ -17,6 +17,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+/// User and group.
+type Owner = (u32, u32);
+
 /// What is copied, with variables replaced.
 pub(super) struct Request<'a> {
     pub root: &'a dyn Root,
@@ -24,14 +27,14 @@ pub(super) struct Request<'a> {
     pub sources: Vec<Source>,
     pub target: String,
     pub directory: &'a Path,
-    pub owner: Option<(u32, u32)>,
+    pub owner: Option<Owner>,
     pub mode: Option<u32>,
     /// Whether archives are unpacked, into folders of here.
     pub unpack_into: Option<&'a Path>,
 }
 
 /// The options `--chown` and `--chmod`; others are refused.
-pub(super) fn options(root: &dyn Root, flags: &[Flag]) -> Result<(Option<(u32, u32)>, Option<u32>)> {
+pub(super) fn options(root: &dyn Root, flags: &[Flag]) -> Result<(Option<Owner>, Option<u32>)> {
     let (mut owner, mut mode) = (None, None);
     for flag in flags {
         match flag.name.as_str() {

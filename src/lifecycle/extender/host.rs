@@ -3,7 +3,7 @@
 
 use super::layer::{Content, Files, Planned};
 use super::root::{Entry, EntryKind, Program, Root};
-use crate::archive::{Ownership, decompressed, unpack, whiteouts};
+use crate::archive::{decompressed, unpack_over, whiteouts};
 use crate::buildpack;
 use crate::error::{Context, Error, Result};
 use crate::image::Layer;
@@ -12,7 +12,7 @@ use crate::store::Store;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::OsStr;
 use std::fs::{self, Metadata};
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -118,9 +118,7 @@ impl Root for Host<'_> {
         let open = || -> Result<_> { Ok(decompressed(self.store.blob(&layer.blob.digest)?)?) };
         let gone: Vec<PathBuf> = whiteouts(open()?).context(describe)?.into_iter().map(|path| Path::new("/").join(path)).collect();
         gone.iter().try_for_each(|path| remove(path)).context(describe)?;
-        unpack(open()?, Path::new("/"), Ownership::Keep, &mut io::sink()).context(describe)?;
-        // The marks that an overlay would read.
-        gone.iter().filter(|path| is_mark(path)).try_for_each(|path| remove(path)).context(describe)
+        unpack_over(open()?, Path::new("/")).context(describe)
     }
 
     fn run(&mut self, program: &Program) -> Result<Option<Layer>> {
@@ -191,11 +189,6 @@ fn remove(path: &Path) -> Result<()> {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         other => other.context(|| format!("cannot remove `{}`", path.display())),
     }
-}
-
-/// Whether a file is the device 0/0.
-fn is_mark(path: &Path) -> bool {
-    fs::symlink_metadata(path).is_ok_and(|status| status.file_type().is_char_device() && status.rdev() == 0)
 }
 
 /// Whether this process is in a container: some engine, or whoever set `container`, says so (EXT-16).

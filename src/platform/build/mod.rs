@@ -1,5 +1,6 @@
 //! Builds an image from source: [`build`] is the order of the phases, each of which is a function.
 
+mod extend;
 mod folders;
 mod phase;
 mod report;
@@ -8,7 +9,6 @@ mod timing;
 pub use report::report;
 
 use super::builder::{self, Builder, Wanted};
-use super::compiled::with_compiled_python;
 use super::embedded::LAUNCHER;
 use super::environment::Variable;
 use super::host::Host;
@@ -16,8 +16,8 @@ use super::images::InStore;
 use super::outputs::Target;
 use super::packages::Packages;
 use crate::buildpack::{BuildMetadata, GroupDocument};
-use crate::debian::{Kind, Mirrors};
-use crate::error::{Advice, Context, Result};
+use crate::debian::Mirrors;
+use crate::error::{Context, Result};
 use crate::image::{Digest, Reference};
 use crate::lifecycle::analyzer::{self, Identified};
 use crate::lifecycle::cache::{AppCache, Cache};
@@ -30,6 +30,7 @@ use crate::lifecycle::restorer::{self, Extent, Restore, Restored};
 use crate::output::Output;
 use crate::sandbox::Network;
 use crate::store::{self, Store, Stored, remove_tree};
+use extend::Extended;
 use folders::Workplace;
 use launcher::api::Api;
 use phase::Phase;
@@ -95,9 +96,9 @@ pub fn build(request: &Request, store: &Store, output: &Output) -> Result<Built>
     let mut cache = open_cache(request, store, &key)?;
     let mut build = Build { request, store, output, builder: &builder, place: &place, cache: &cache, previous: previous.as_ref(), clock };
     let (group, packages) = build.detect()?;
-    let extended = build.extend(&packages)?;
+    let images = build.extend(&packages, &group)?;
     let restored = build.restore(&group)?;
-    let exported = build.run(&extended.0, &group).and_then(|metadata| build.export(&extended.1, &group, &metadata, &restored));
+    let exported = build.run(&images.build, &group).and_then(|metadata| build.export(&images, &group, &metadata, &restored));
     let exported = match exported {
         Ok(exported) => exported,
         Err(error) => {
@@ -112,7 +113,7 @@ pub fn build(request: &Request, store: &Store, output: &Output) -> Result<Built>
     if let Err(error) = cache.commit(&exported.cache, store, output) {
         output.warn(&format!("the next build starts from the beginning: {error}"));
     }
-    let sizes = report::sizes(&exported, &extended.1, &builder.run);
+    let sizes = report::sizes(&exported, images.below_app(), &builder.run);
     let layers = (exported.layers.len(), exported.layers.iter().filter(|layer| layer.reused).count());
     Ok(Built { digest, image: exported.image, sizes, layers, times })
 }
@@ -158,20 +159,6 @@ impl Build<'_> {
         Ok((group, Packages::read(&inside(self.place.layers(), "generated")?)?))
     }
 
-    /// Adds the packages that the group wants to the build image and the run image.
-    fn extend(&mut self, packages: &Packages) -> Result<(InStore, InStore)> {
-        if packages == &Packages::default() {
-            return Ok((self.builder.build.clone(), self.builder.run.clone()));
-        }
-        self.clock.start("EXTENDING");
-        let distribution = self.builder.distribution.as_ref();
-        let distribution = distribution.context(|| format!("the builder `{}` is not composed of Debian packages", self.builder.name));
-        let distribution = distribution.hint("its extension `cooper/debian-packages` works with the built-in builders only")?;
-        let build = distribution.image(Kind::Build, &packages.build)?;
-        let run = with_compiled_python(distribution.image(Kind::Run, &packages.run)?, self.store, self.output)?;
-        Ok((build.into(), run.into()))
-    }
-
     fn restore(&mut self, group: &GroupDocument) -> Result<Restored> {
         self.clock.start("RESTORING");
         let analyzed = self.place.analyzed()?;
@@ -195,8 +182,9 @@ impl Build<'_> {
         toml::from_str(&text).context(|| "cannot read what the buildpacks say of the image")
     }
 
-    fn export(&mut self, run: &InStore, group: &GroupDocument, metadata: &BuildMetadata, restored: &Restored) -> Result<Exported> {
+    fn export(&mut self, images: &Extended, group: &GroupDocument, metadata: &BuildMetadata, restored: &Restored) -> Result<Exported> {
         self.clock.start("EXPORTING");
+        let run = &images.run;
         let export = Export {
             folders: self.place.folders(),
             owner: self.place.owner(),
@@ -206,7 +194,7 @@ impl Build<'_> {
                 image: &run.stored.image,
                 reference: run.identifier(),
                 names: self.run_image_names(run),
-                extended: None,
+                extended: images.extended.as_ref().map(|extended| &extended.stored.image),
             },
             previous: self.previous.map(|previous| &previous.image),
             restored,
@@ -231,7 +219,7 @@ impl Build<'_> {
     fn run_image_names(&self, run: &InStore) -> RunImageNames {
         match self.builder.distribution {
             Some(_) => RunImageNames { image: run.name.clone(), mirrors: Vec::new() },
-            None => self.builder.run_images.names_for_export(&run.name, false),
+            None => self.builder.run_images.names_for_export(&run.name, run.name != self.builder.run.name),
         }
     }
 

@@ -8,13 +8,13 @@ use crate::platform::images::InStore;
 /// Bytes of the image's parts, by whose they are: the operating system's, added packages', dependencies', the app's.
 pub(super) fn sizes(exported: &Exported, run: &InStore, base: &InStore) -> Vec<(&'static str, u64)> {
     let of_run = run.stored.image.compressed_size();
-    let of_base = base.stored.image.compressed_size();
+    let of_base = base.stored.image.compressed_size().min(of_run);
     let is_app = |id: &str| id.starts_with("slice-") || id == "app";
     let (app, dependencies): (Vec<_>, Vec<_>) = exported.layers.iter().partition(|layer| is_app(&layer.id));
     let sum = |layers: Vec<&crate::lifecycle::exporter::ExportedLayer>| layers.iter().map(|layer| layer.size).sum();
     vec![
         ("operating system", of_base),
-        ("packages", of_run - of_base.min(of_run)),
+        ("packages", of_run.saturating_sub(of_base)),
         ("dependencies and launcher", sum(dependencies)),
         ("app", sum(app)),
     ]

@@ -111,7 +111,8 @@ pub fn names() -> String {
 /// The builder's `/cnb`: order, buildpacks, extensions, and a place for the lifecycle (CNB Platform Specification, builders). Made once for
 /// each version of its content.
 fn cnb(builder: &BuiltIn, store: &Store) -> Result<PathBuf> {
-    let mut content = [builder.order.as_bytes(), BUILDPACKS].concat();
+    // The version of what is written besides.
+    let mut content = [b"2".as_slice(), builder.order.as_bytes(), BUILDPACKS].concat();
     MODULES.iter().for_each(|module| content.extend_from_slice(module.descriptor.as_bytes()));
     let place = store.root().join("builders").join(&Digest::of(&content).hex()[..32]);
     if !place.is_dir() {
@@ -133,6 +134,8 @@ fn write_cnb(builder: &BuiltIn, cnb: &Path) -> Result<()> {
         make_folder(&cnb.join(folder))?;
     }
     fs::write(cnb.join("order.toml"), builder.order)?;
+    // It offers no run image but its own, which is named when it is composed.
+    fs::write(cnb.join("run.toml"), "")?;
     write_program(&program, BUILDPACKS)?;
     // This program itself is put here when a phase runs.
     write_program(&cnb.join("lifecycle/lifecycle"), b"")?;
