@@ -88,13 +88,13 @@ impl Before {
             let changed = self.has_changed(&path, &found);
             if !found.is_dir() {
                 if changed {
-                    parents(root, tree, &path)?;
+                    folders(root, tree, path.parent())?;
                     fs::rename(root.join(&path), tree.join(&path))?;
                 }
                 continue;
             }
             if changed {
-                parents(root, tree, &path.join("."))?;
+                folders(root, tree, Some(&path))?;
             }
             self.folder(root, tree, &path)?;
         }
@@ -115,7 +115,7 @@ impl Before {
             if strange || !is_folder(root, above) {
                 continue;
             }
-            parents(root, tree, path)?;
+            folders(root, tree, path.parent())?;
             white_out(&tree.join(path))?;
         }
         Ok(())
@@ -127,10 +127,10 @@ fn is_folder(root: &Path, path: &Path) -> bool {
     path.ancestors().all(|above| fs::symlink_metadata(root.join(above)).is_ok_and(|found| found.is_dir()))
 }
 
-/// Makes the folders above `path` in `tree` as they are in `root`.
-fn parents(root: &Path, tree: &Path, path: &Path) -> Result<()> {
+/// Makes the folder `path` and those above it in `tree` as they are in `root`.
+fn folders(root: &Path, tree: &Path, path: Option<&Path>) -> Result<()> {
     let mut above = PathBuf::new();
-    for part in path.parent().into_iter().flat_map(Path::components) {
+    for part in path.into_iter().flat_map(Path::components) {
         above.push(part);
         let (from, to) = (root.join(&above), tree.join(&above));
         if to.is_dir() {
