@@ -212,3 +212,26 @@ fn an_unreadable_file_is_named() {
     assert!(format!("{error:?}").contains(&format!("cannot read `{}`", path.display())), "{error:?}");
     assert_eq!((error.exit_code(), error.nearest_hint()), (62, Some("make it readable, or exclude it from the app")));
 }
+
+/// BLD-19, SBOM-11: what buildpacks leave in the layers folder is not followed out of it, and types of processes are names of links.
+#[test]
+fn nothing_leads_out_of_the_layers_folder() {
+    let replaced = |path: &str| {
+        let project = project();
+        project.write("layers/sbom/launch/acme_python/sbom.cdx.json", "{}");
+        let path = project.folders.layers.join(path);
+        fs::remove_dir_all(&path).or_else(|_| fs::remove_file(&path)).unwrap();
+        std::os::unix::fs::symlink(if path.extension().is_some() { "/etc/passwd" } else { "/etc" }, &path).unwrap();
+        project
+    };
+    for path in ["acme_python", "acme_python/venv", "acme_python/venv.toml", "sbom", "sbom/launch", "config"] {
+        let error = replaced(path).export().unwrap_err();
+        assert_eq!(error.exit_code(), 62, "{path}");
+        assert!(error.to_string().ends_with("leads out of the layers folder"), "{path}: {error}");
+    }
+    for (kind, good) in [("a.b_c-1", true), ("a/b", false), ("..", false), ("", false), ("a|b", false)] {
+        let mut project = project();
+        project.metadata.processes = vec![crate::buildpack::Process { kind: kind.into(), ..Default::default() }];
+        assert_eq!(project.export().map_err(|error| error.exit_code()).err(), if good { None } else { Some(62) }, "{kind}");
+    }
+}
