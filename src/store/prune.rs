@@ -105,11 +105,15 @@ impl Store {
 /// # Errors
 /// When something cannot be removed.
 pub fn remove_tree(path: &Path) -> std::io::Result<()> {
-    let found = match fs::symlink_metadata(path) {
-        Ok(found) => found,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error),
-    };
+    // What a killed program leaves may still be cleared away by what it started.
+    match remove_present(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+fn remove_present(path: &Path) -> std::io::Result<()> {
+    let found = fs::symlink_metadata(path)?;
     if !found.is_dir() {
         return fs::remove_file(path);
     }

@@ -39,10 +39,12 @@ struct Names {
 /// When one is not to be had, or the image is no builder.
 pub fn open<'a>(wanted: &Wanted, store: &'a Store) -> Result<Builder<'a>> {
     let built_in = format!("the built-in builders are {}; others are named by their image or `oci:DIR`", built_in::names());
-    let build = Source::parse(&wanted.builder)
-        .and_then(|source| bring(&source, store))
-        .context(|| format!("cannot open the builder `{}`", wanted.builder))
-        .hint(built_in)?;
+    let source = Source::parse(&wanted.builder);
+    let what = match &source {
+        Ok(Source::Layout { .. }) => "cannot open the builder",
+        Ok(Source::Name(_)) | Err(_) => "there is no builder",
+    };
+    let build = source.and_then(|source| bring(&source, store)).context(|| format!("{what} `{}`", wanted.builder)).hint(built_in)?;
     let run_images = run_images(&build.stored.image).context(|| format!("cannot use `{}` as a builder", wanted.builder))?;
     let run = match &wanted.run_image {
         Some(source) => bring(source, store).context(|| "cannot open the run image")?,
