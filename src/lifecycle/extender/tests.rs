@@ -61,13 +61,13 @@ struct Extended {
 impl World {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        for name in ["root/etc", "root/usr/bin", "root/work", "context/dir/sub"] {
+        for name in ["root/etc", "root/usr/bin", "root/place", "context/dir/sub"] {
             fs::create_dir_all(folder.path().join(name)).unwrap();
         }
         for (file, content) in [
             ("root/etc/passwd", "root:x:0:0::/root:/bin/sh\ncnb:x:1002:1000::/home/cnb:/bin/sh\n"),
             ("root/etc/group", "root:x:0:\nstaff:x:50:\n"),
-            ("root/work/there", ""),
+            ("root/place/there", ""),
             ("context/a.txt", "a"),
             ("context/b.txt", "b"),
             ("context/dir/c", "c"),
@@ -77,7 +77,7 @@ impl World {
             fs::write(&path, content).unwrap();
             fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
         }
-        for name in ["root/etc", "root/usr", "root/usr/bin", "root/work", "context/dir", "context/dir/sub"] {
+        for name in ["root/etc", "root/usr", "root/usr/bin", "root/place", "context/dir", "context/dir/sub"] {
             fs::set_permissions(folder.path().join(name), fs::Permissions::from_mode(0o755)).unwrap();
         }
         symlink("usr/bin", folder.path().join("root/bin")).unwrap();
@@ -160,7 +160,7 @@ fn variables(program: &Program) -> Vec<String> {
 #[test]
 fn arguments_have_their_scope() {
     let world = World::new();
-    let text = "ARG GIVEN\nARG ABSENT\nARG DEFAULT=x$GIVEN OTHER\nARG user_id\nARG group_id\nARG base_image\nRUN one\nENV GIVEN=env DEFAULT=\"$DEFAULT!\"\nRUN [\"two\"]\nUSER cnb\nSHELL [\"/bin/bash\", \"-c\"]\nWORKDIR /work\nWORKDIR new/\nRUN three\n";
+    let text = "ARG GIVEN\nARG ABSENT\nARG DEFAULT=x$GIVEN OTHER\nARG user_id\nARG group_id\nARG base_image\nRUN one\nENV GIVEN=env DEFAULT=\"$DEFAULT!\"\nRUN [\"two\"]\nUSER cnb\nSHELL [\"/bin/bash\", \"-c\"]\nWORKDIR /place\nWORKDIR new/\nRUN three\n";
     let extended = world.extend(&[text]).unwrap();
     let [one, two, three] = extended.programs.as_slice() else { panic!() };
     assert_eq!(one.arguments, ["/bin/sh", "-c", "one"]);
@@ -182,8 +182,8 @@ fn arguments_have_their_scope() {
     );
     assert_eq!(two.arguments, ["two"]);
     assert!(variables(two).contains(&"GIVEN=env".to_string()) && variables(two).contains(&"DEFAULT=xby the extension!".to_string()));
-    assert_eq!((three.arguments[0].to_str(), three.directory.to_str()), (Some("/bin/bash"), Some("/work/new")));
-    assert_eq!(world.members(&extended.image.layers[0]), ["5 755 0:0 work", "5 755 1002:1000 work/new"]);
+    assert_eq!((three.arguments[0].to_str(), three.directory.to_str()), (Some("/bin/bash"), Some("/place/new")));
+    assert_eq!(world.members(&extended.image.layers[0]), ["5 755 0:0 place", "5 755 1002:1000 place/new"]);
     assert_eq!(extended.image.config.config.env.unwrap(), ["BASE=of the image", "GIVEN=env", "DEFAULT=xby the extension!"]);
 }
 
@@ -193,7 +193,7 @@ fn files_go_where_docker_puts_them() {
     for (text, expected) in [
         ("COPY a.txt /new/", vec!["5 755 0:0 new", "0 644 0:0 new/a.txt"]),
         ("COPY a.txt /new/file", vec!["5 755 0:0 new", "0 644 0:0 new/file"]),
-        ("COPY a.txt /work", vec!["5 755 0:0 work", "0 644 0:0 work/a.txt"]),
+        ("COPY a.txt /place", vec!["5 755 0:0 place", "0 644 0:0 place/a.txt"]),
         ("COPY a.txt /bin", vec!["5 755 0:0 usr", "5 755 0:0 usr/bin", "0 644 0:0 usr/bin/a.txt"]),
         ("COPY *.txt /bin/", vec!["5 755 0:0 usr", "5 755 0:0 usr/bin", "0 644 0:0 usr/bin/a.txt", "0 644 0:0 usr/bin/b.txt"]),
         ("COPY [\"a.txt\", \"/with blank\"]", vec!["0 644 0:0 with blank"]),
@@ -201,9 +201,9 @@ fn files_go_where_docker_puts_them() {
             "COPY --chown=cnb:staff --chmod=0700 dir /x",
             vec!["5 700 1002:50 x", "0 700 1002:50 x/c", "5 700 1002:50 x/sub", "0 700 1002:50 x/sub/d"],
         ),
-        ("COPY --chown=cnb dir/sub /work/sub", vec!["5 755 0:0 work", "5 755 1002:1000 work/sub", "0 644 1002:1000 work/sub/d"]),
+        ("COPY --chown=cnb dir/sub /place/sub", vec!["5 755 0:0 place", "5 755 1002:1000 place/sub", "0 644 1002:1000 place/sub/d"]),
         ("COPY --chown=7 ./dir/../dir/c /c", vec!["0 644 7:7 c"]),
-        ("ENV D=dir\nWORKDIR /work\nCOPY $D/c .", vec!["5 755 0:0 work", "0 644 0:0 work/c"]),
+        ("ENV D=dir\nWORKDIR /place\nCOPY $D/c .", vec!["5 755 0:0 place", "0 644 0:0 place/c"]),
         ("COPY <<EOF /doc\n\"$BASE\" 'x'\nEOF\n", vec!["0 644 0:0 doc"]),
     ] {
         assert_eq!(world.layer(text), expected, "{text}");
@@ -270,8 +270,8 @@ fn what_is_not_offered_is_refused_and_says_why() {
         ("COPY --chown=ann a.txt /b", "the image has no user `ann`"),
         ("COPY --chmod=u+x a.txt /b", "`--chmod=u+x` is not an octal mode"),
         ("COPY a.txt b.txt /b", "with more than one source file, the destination must be a directory and end with a /"),
-        ("COPY dir /work/there", "cannot copy a folder over the file `/work/there`"),
-        ("COPY a.txt /work/there/x", "`/work/there` is not a folder"),
+        ("COPY dir /place/there", "cannot copy a folder over the file `/place/there`"),
+        ("COPY a.txt /place/there/x", "`/place/there` is not a folder"),
         ("USER $NOBODY", "`$NOBODY` is empty once its variables are replaced"),
         ("EXPOSE 70000", "`70000` is not a port"),
         ("HEALTHCHECK --interval=often CMD x", "`--interval=often` is not understood"),
