@@ -1,9 +1,10 @@
 //! Builders that are images: other people's buildpacks run unchanged.
 
 use crate::support::builder::Builder;
-use crate::support::{Machine, repository, run, succeed};
+use crate::support::{Engine, Machine, Registry, repository, run, succeed};
 use serde_json::Value;
 use std::fs;
+use std::process::Command;
 
 /// BLD-16, DESC-05, DESC-14, DET-24, ENV-16, LCH-13, SBOM-05, SLC-01, VER-10, VER-15, VER-17.
 #[test]
@@ -45,6 +46,39 @@ fn buildpacks_of_a_builder_image_run_unchanged() {
     let files = started(&["--entrypoint", "launcher", "--", "sh", "-c", "cd /layers/sbom/launch && find . -type f | sort"]);
     assert_eq!(files, "./acme_new/cached/sbom.cdx.json\n./acme_new/cached/sbom.spdx.json\n./acme_new/sbom.cdx.json\n./sbom.legacy.json\n");
     assert_eq!(succeed(&mut machine.command(&["store", "verify"])), "the store is valid\n");
+}
+
+/// The images are nowhere but in a registry, then nowhere but in an engine.
+#[test]
+fn builders_come_from_registries_and_engines() {
+    let (machine, folder) = (Machine::shared(), tempfile::tempdir().unwrap());
+    let builder = Builder::new(&machine, folder.path());
+    let (registry, engine) = (Registry::start(), Engine::shared());
+    let run_image = format!("oci:{}:{}", machine.store.display(), builder.run_image);
+    let copy = |source: &str, target: &str, more: &[&str]| {
+        succeed(Command::new("skopeo").args(["copy", "--quiet", "--dest-tls-verify=false"]).args(more).args([source, target]));
+    };
+    let in_registry = |name: &str| format!("{}/{name}:1", registry.host());
+    copy(&builder.name(), &format!("docker://{}", in_registry("builder")), &[]);
+    copy(&run_image, &format!("docker://{}", in_registry("run")), &[]);
+    copy(&builder.name(), "docker-daemon:far-builder:1", &["--dest-daemon-host", &engine.host()]);
+    copy(&run_image, "docker-daemon:far-run:1", &["--dest-daemon-host", &engine.host()]);
+
+    let app = repository("fixtures/builder/app");
+    let built = |store: &str, builder: &str, run_image: &str, policy: &str| {
+        let machine = Machine::empty(&folder.path().join(store));
+        let arguments = ["build", "far", "--path", app.to_str().unwrap(), "--builder", builder, "--run-image", run_image, "--quiet"];
+        succeed(machine.command(&arguments).args(["--pull-policy", policy]).env("DOCKER_HOST", engine.host()));
+        assert_eq!(succeed(&mut machine.command(&["run", "far"])), "linux production exec.d hello\n");
+        assert_eq!(succeed(&mut machine.command(&["store", "verify"])), "the store is valid\n");
+    };
+    built("from-registry", &in_registry("builder"), &in_registry("run"), "always");
+    built("from-engine", "docker:far-builder:1", "docker:far-run:1", "never");
+    // What was pulled once is enough.
+    let names = ["builder", "run"].map(in_registry);
+    drop(registry);
+    built("from-registry", &names[0], &names[1], "if-not-present");
+    built("from-registry", &names[0], &names[1], "always");
 }
 
 #[test]

@@ -48,7 +48,12 @@ fn wrong_words_on_the_command_line() {
     fails(&machine, &["build", "x", "--path", "/no/such/folder"], 1, &["cannot find the source folder `/no/such/folder`", "hint:"]);
     fails(&machine, &["build", "x", "--path", file.to_str().unwrap()], 1, &["it is not a folder"]);
     fails(&machine, &["build", "Not A Name", "--path", app], 1, &["`Not A Name` is not an image name"]);
-    fails(&machine, &["build", "x", "--path", app, "--builder", "none"], 1, &["there is no builder `none`", "trixie and bookworm"]);
+    fails(
+        &machine,
+        &["build", "x", "--path", app, "--builder", "none", "--pull-policy", "never"],
+        1,
+        &["there is no builder `none`", "trixie and bookworm"],
+    );
     fails(&machine, &["build", "x", "--path", app, "--output", "tar:x"], 1, &["`tar` is no kind of output"]);
     fails(&machine, &["build", "x", "--path", app, "--default-process", "none"], 62, &["none"]);
     fails(&machine, &["run", "no-such-image"], 1, &["there is no image `no-such-image`"]);

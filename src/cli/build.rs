@@ -6,8 +6,9 @@ use crate::image::Reference;
 use crate::platform::build::{self, Request};
 use crate::platform::builder::Wanted;
 use crate::platform::environment::Variable;
-use crate::platform::images::Source;
+use crate::platform::images::{Pull, Source};
 use crate::platform::outputs::Target;
+use crate::registry::{Credentials, Environment, Registries};
 use crate::sandbox::Network;
 use std::path::PathBuf;
 
@@ -19,12 +20,18 @@ pub struct Arguments {
     /// Folder with the source code.
     #[arg(long, short, default_value = ".", value_name = "DIR")]
     path: PathBuf,
-    /// Builder to build with: `trixie` (Debian 13), `bookworm` (Debian 12), a builder's image by its name, or `oci:DIR[:TAG]`.
+    /// Builder to build with: `trixie` (Debian 13), `bookworm` (Debian 12), a builder's image by its name, `oci:DIR[:TAG]` or `docker:NAME`.
     #[arg(long, short = 'B', default_value = "trixie")]
     builder: String,
-    /// Run image for the app, by its name or `oci:DIR[:TAG]`, instead of the first that the builder's image names.
+    /// Run image for the app, by its name, `oci:DIR[:TAG]` or `docker:NAME`, instead of the first that the builder's image names.
     #[arg(long, value_name = "IMAGE")]
     run_image: Option<String>,
+    /// When a registry is asked for the builder's images: `always`, `if-not-present` (in the store) or `never`.
+    #[arg(long, default_value = "if-not-present", value_parser = pull, value_name = "POLICY")]
+    pull_policy: Pull,
+    /// Registry, or beginning of images' names, that may be reached without encryption; repeatable.
+    #[arg(long, value_name = "PREFIX")]
+    insecure_registry: Vec<String>,
     /// Environment variable of the build, as `NAME=VALUE`, or `NAME` to hand over this shell's value; repeatable.
     #[arg(long, short, value_name = "NAME[=VALUE]")]
     env: Vec<String>,
@@ -67,6 +74,9 @@ impl Arguments {
             network: self.network,
             host: crate::platform::host::Host::read(|name| std::env::var_os(name), !self.no_host_config)?,
             mirrors: self.mirrors.read()?,
+            registries: Registries::new(Credentials::read(Environment::read(|name| std::env::var_os(name)))?, self.insecure_registry),
+            pull: self.pull_policy,
+            engine: std::env::var("DOCKER_HOST").ok(),
             source_date_epoch: std::env::var("SOURCE_DATE_EPOCH").ok(),
         };
         let store = session.store()?;
@@ -77,6 +87,15 @@ impl Arguments {
             build::report(&request, &built, session.output);
         }
         Ok(0)
+    }
+}
+
+fn pull(text: &str) -> Result<Pull, String> {
+    match text {
+        "always" => Ok(Pull::Always),
+        "if-not-present" => Ok(Pull::IfNotPresent),
+        "never" => Ok(Pull::Never),
+        _ => Err("expected `always`, `if-not-present` or `never`".into()),
     }
 }
 

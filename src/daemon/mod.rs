@@ -10,7 +10,6 @@ mod saved;
 
 pub use archive::{Shipment, shared_layers};
 pub use inspect::EngineImage;
-#[cfg_attr(not(test), expect(unused_imports, reason = "builders in engines come with builders that are no part of this program"))]
 pub use pull::pull;
 
 use crate::error::{Context, Error, Result};

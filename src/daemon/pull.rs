@@ -12,7 +12,6 @@ use crate::store::{Store, Stored};
 ///
 /// # Errors
 /// When the engine cannot be asked, or the store cannot be written.
-#[cfg_attr(not(test), expect(dead_code, reason = "builders in engines come with builders that are no part of this program"))]
 pub fn pull(engine: &Engine, name: &Reference, store: &Store, output: &Output) -> Result<Option<Stored>> {
     let Some(found) = engine.image(&name.full())? else { return Ok(None) };
     if let Some(stored) = store.find(name)?

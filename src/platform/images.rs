@@ -1,14 +1,19 @@
-//! Brings images into the store from where they are: OCI layouts, registries.
+//! Brings images into the store from where they are: OCI layouts, engines, registries.
 
 use super::base_image::BaseImage;
 use super::outputs::split_layout;
+use crate::daemon::{self, Engine};
 use crate::error::{Advice, Context, Error, Result};
 use crate::image::Reference;
+use crate::output::Output;
+use crate::registry::{self, Registries};
 use crate::store::{Store, Stored, read_layout};
 use std::path::PathBuf;
 
 /// What the names of images in OCI layouts start with.
 const LAYOUT: &str = "oci:";
+/// What the names of images in engines start with; a registry's port is a number, so no image has such a name.
+const ENGINE: &str = "docker:";
 
 /// An image in the store, by the name that it was asked for.
 #[derive(Clone, Debug)]
@@ -41,12 +46,14 @@ pub enum Source {
         /// The image's name in it; none where it has only one.
         tag: Option<String>,
     },
-    /// In the store, by a name.
+    /// In a Docker or Podman engine: `docker:NAME`.
+    Engine(Reference),
+    /// In the store or in a registry, by a name.
     Name(Reference),
 }
 
 impl Source {
-    /// Reads `oci:DIR[:TAG]` or the name of an image.
+    /// Reads `oci:DIR[:TAG]`, `docker:NAME` or the name of an image.
     ///
     /// # Errors
     /// When the text is neither.
@@ -57,7 +64,10 @@ impl Source {
                 let (folder, tag) = split_layout(layout);
                 Ok(Self::Layout { folder, tag })
             }
-            None => Ok(Self::Name(Reference::parse(text)?)),
+            None => match text.strip_prefix(ENGINE) {
+                Some(name) => Ok(Self::Engine(Reference::parse(name)?)),
+                None => Ok(Self::Name(Reference::parse(text)?)),
+            },
         }
     }
 }
@@ -78,20 +88,67 @@ pub fn here() -> (&'static str, &'static str) {
     ("linux", architecture)
 }
 
-/// Brings an image into the store.
-///
-/// # Errors
-/// When it is not to be had, or damaged.
-pub fn bring(source: &Source, store: &Store) -> Result<InStore> {
-    match source {
-        Source::Layout { folder, tag } => {
-            let stored = read_layout(store, folder, tag.as_deref(), here())?;
-            let tag = tag.as_ref().map(|tag| format!(":{tag}")).unwrap_or_default();
-            Ok(InStore { name: format!("{LAYOUT}{}{tag}", folder.display()), stored })
+/// When a registry is asked for an image.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pull {
+    /// Each time; the store's is used where the registry cannot be reached.
+    Always,
+    /// Where the store does not have it.
+    #[default]
+    IfNotPresent,
+    /// Never.
+    Never,
+}
+
+/// Where images come from that the store may not have.
+pub struct Images<'a> {
+    /// The store.
+    pub store: &'a Store,
+    /// Registries, with the user's credentials.
+    pub registries: &'a Registries,
+    /// When they are asked.
+    pub pull: Pull,
+    /// Where the engine is, as `DOCKER_HOST` says it.
+    pub engine: Option<&'a str>,
+    /// What a person reads.
+    pub output: &'a Output,
+}
+
+impl Images<'_> {
+    /// Brings an image into the store.
+    ///
+    /// # Errors
+    /// When it is not to be had, or damaged.
+    pub fn bring(&self, source: &Source) -> Result<InStore> {
+        match source {
+            Source::Layout { folder, tag } => {
+                let stored = read_layout(self.store, folder, tag.as_deref(), here())?;
+                let tag = tag.as_ref().map(|tag| format!(":{tag}")).unwrap_or_default();
+                Ok(InStore { name: format!("{LAYOUT}{}{tag}", folder.display()), stored })
+            }
+            Source::Engine(name) => {
+                let found = daemon::pull(&Engine::connect(self.engine)?, name, self.store, self.output)?;
+                let stored = found.context(|| format!("the engine has no image `{name}`")).hint("`docker images` lists what it has")?;
+                Ok(InStore { name: name.familiar(), stored })
+            }
+            Source::Name(name) => Ok(InStore { name: name.familiar(), stored: self.named(name)? }),
         }
-        Source::Name(name) => {
-            let found = store.find(name)?.context(|| format!("there is no image `{name}`")).hint("`cooper images` lists what is there")?;
-            Ok(InStore { name: name.familiar(), stored: found })
+    }
+
+    fn named(&self, name: &Reference) -> Result<Stored> {
+        let known = self.store.find(name)?;
+        match (known, self.pull) {
+            (Some(known), Pull::IfNotPresent | Pull::Never) => Ok(known),
+            (None, Pull::Never) => Err(Error::new(format!("there is no image `{name}`")))
+                .hint("`cooper images` lists what is there; `--pull-policy if-not-present` asks its registry"),
+            (None, Pull::Always | Pull::IfNotPresent) => registry::pull(self.registries, name, self.store, self.output),
+            (Some(known), Pull::Always) => match registry::pull(self.registries, name, self.store, self.output) {
+                Err(error) => {
+                    self.output.warn(&format!("using the image `{name}` as it is in the store: {error:?}"));
+                    Ok(known)
+                }
+                pulled => pulled,
+            },
         }
     }
 }

@@ -17,7 +17,6 @@ pub(super) const AT_ONCE: usize = 4;
 ///
 /// # Errors
 /// When the registry does not have it, has it for other processors only, or sends something else; or when the store cannot be written.
-#[cfg_attr(not(test), expect(dead_code, reason = "builders in registries are opened with it"))]
 pub fn pull(registries: &Registries, name: &Reference, store: &Store, output: &Output) -> Result<Stored> {
     let describe = || format!("cannot pull the image `{}`", name.full());
     let remote = match registries.find(name)? {

@@ -12,7 +12,7 @@ use super::builder::{self, Builder, Wanted};
 use super::embedded::LAUNCHER;
 use super::environment::Variable;
 use super::host::Host;
-use super::images::InStore;
+use super::images::{Images, InStore, Pull};
 use super::outputs::Target;
 use super::packages::Packages;
 use crate::buildpack::{BuildMetadata, GroupDocument};
@@ -28,6 +28,7 @@ use crate::lifecycle::exporter::{self, Export, Exported, Launcher};
 use crate::lifecycle::layer::inside;
 use crate::lifecycle::restorer::{self, Extent, Restore, Restored};
 use crate::output::Output;
+use crate::registry::Registries;
 use crate::sandbox::Network;
 use crate::store::{self, Store, Stored, remove_tree};
 use extend::Extended;
@@ -62,8 +63,20 @@ pub struct Request {
     pub host: Host,
     /// Where Debian packages come from.
     pub mirrors: Mirrors,
+    /// Where images come from that the store does not have.
+    pub registries: Registries,
+    /// When registries are asked.
+    pub pull: Pull,
+    /// Where the engine is, as `DOCKER_HOST` says it.
+    pub engine: Option<String>,
     /// `SOURCE_DATE_EPOCH`.
     pub source_date_epoch: Option<String>,
+}
+
+impl Request {
+    fn images<'a>(&'a self, store: &'a Store, output: &'a Output) -> Images<'a> {
+        Images { store, registries: &self.registries, pull: self.pull, engine: self.engine.as_deref(), output }
+    }
 }
 
 /// What was built.
@@ -90,7 +103,8 @@ pub fn build(request: &Request, store: &Store, output: &Output) -> Result<Built>
     let key = Digest::of(request.image.full().as_bytes()).hex()[..32].to_string();
     let _alone = store.lock(&key, output)?;
     let mut clock = Clock::new(output);
-    let builder = clock.phase("PREPARING", || builder::open(&request.builder, &request.mirrors, store, output))?;
+    let images = request.images(store, output);
+    let builder = clock.phase("PREPARING", || builder::open(&request.builder, &request.mirrors, &images))?;
     let previous = store.find(&request.image).unwrap_or_default();
     let place = Workplace::new(request, store, &builder, output)?;
     let mut cache = open_cache(request, store, &key)?;
@@ -138,6 +152,10 @@ struct Build<'a> {
 }
 
 impl Build<'_> {
+    fn images(&self) -> Images<'_> {
+        self.request.images(self.store, self.output)
+    }
+
     fn phase<'a>(&'a self, image: &'a InStore) -> Phase<'a> {
         Phase { request: self.request, store: self.store, output: self.output, builder: self.builder, place: self.place, image }
     }

@@ -5,8 +5,7 @@ use crate::error::{Advice, Context, Error, Result};
 use crate::image::Image;
 use crate::lifecycle::documents::run::{RunImageNames, RunImages};
 use crate::platform::builder::built_in;
-use crate::platform::images::{InStore, Source, bring};
-use crate::store::Store;
+use crate::platform::images::{Images, InStore, Source};
 use serde::Deserialize;
 
 const METADATA_LABEL: &str = "io.buildpacks.builder.metadata";
@@ -37,29 +36,29 @@ struct Names {
 ///
 /// # Errors
 /// When one is not to be had, or the image is no builder.
-pub fn open<'a>(wanted: &Wanted, store: &'a Store) -> Result<Builder<'a>> {
-    let built_in = format!("the built-in builders are {}; others are named by their image or `oci:DIR`", built_in::names());
+pub fn open<'a>(wanted: &Wanted, images: &Images) -> Result<Builder<'a>> {
+    let built_in = format!("the built-in builders are {}; others are named by their image, `oci:DIR` or `docker:NAME`", built_in::names());
     let source = Source::parse(&wanted.builder);
     let what = match &source {
-        Ok(Source::Layout { .. }) => "cannot open the builder",
+        Ok(Source::Layout { .. } | Source::Engine(_)) => "cannot open the builder",
         Ok(Source::Name(_)) | Err(_) => "there is no builder",
     };
-    let build = source.and_then(|source| bring(&source, store)).context(|| format!("{what} `{}`", wanted.builder)).hint(built_in)?;
+    let build = source.and_then(|source| images.bring(&source)).context(|| format!("{what} `{}`", wanted.builder)).hint(built_in)?;
     let run_images = run_images(&build.stored.image).context(|| format!("cannot use `{}` as a builder", wanted.builder))?;
     let run = match &wanted.run_image {
-        Some(source) => bring(source, store).context(|| "cannot open the run image")?,
-        None => first(&run_images, store).context(|| format!("cannot open the run image of the builder `{}`", wanted.builder))?,
+        Some(source) => images.bring(source).context(|| "cannot open the run image")?,
+        None => first(&run_images, images).context(|| format!("cannot open the run image of the builder `{}`", wanted.builder))?,
     };
     check_platform(&build.stored.image, &run.stored.image)?;
     Ok(Builder { name: wanted.builder.clone(), distribution: None, build, run, run_images, cnb: None })
 }
 
 /// The builder's first run image, by the first of its names that is to be had (IMG-29).
-fn first(run_images: &RunImages, store: &Store) -> Result<InStore> {
+fn first(run_images: &RunImages, images: &Images) -> Result<InStore> {
     let names = run_images.images.first().context(|| "it names none").hint("name one with `--run-image`")?;
     let mut last = None;
     for name in names.all() {
-        match Source::parse(name).and_then(|source| bring(&source, store)) {
+        match Source::parse(name).and_then(|source| images.bring(&source)) {
             Ok(found) => return Ok(found),
             Err(error) => last = last.or(Some(error)),
         }

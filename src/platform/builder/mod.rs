@@ -6,12 +6,10 @@ mod from_image;
 pub use built_in::{Description, default_name, inspect, update};
 
 use super::base_image::Distribution;
-use super::images::{InStore, Source};
+use super::images::{Images, InStore, Source};
 use crate::debian::Mirrors;
 use crate::error::{Error, Result};
 use crate::lifecycle::documents::run::RunImages;
-use crate::output::Output;
-use crate::store::Store;
 use std::path::PathBuf;
 
 /// A builder that is ready to build.
@@ -43,14 +41,14 @@ pub struct Wanted {
 ///
 /// # Errors
 /// When there is no such builder, or its images cannot be composed or brought.
-pub fn open<'a>(wanted: &Wanted, mirrors: &'a Mirrors, store: &'a Store, output: &'a Output) -> Result<Builder<'a>> {
+pub fn open<'a>(wanted: &Wanted, mirrors: &'a Mirrors, images: &Images<'a>) -> Result<Builder<'a>> {
     if !built_in::has(&wanted.builder) {
-        return from_image::open(wanted, store);
+        return from_image::open(wanted, images);
     }
     if wanted.run_image.is_some() {
         // Its packages would be missing there.
         return Err(Error::new(format!("the built-in builder `{}` has a run image of its own", wanted.builder))
             .hint("leave `--run-image` out, or name a builder's image with `--builder`"));
     }
-    built_in::open(&wanted.builder, mirrors, store, output)
+    built_in::open(&wanted.builder, mirrors, images.store, images.output)
 }
