@@ -48,6 +48,24 @@ fn umoci_unpacks_the_layout() {
     }
 }
 
+/// Scanners read dpkg's database and the packages' own metadata: nothing of ours tells them.
+#[test]
+fn syft_lists_the_packages_of_debian_and_of_python() {
+    let exported = exported("for-syft");
+    let layout = format!("oci-dir:{}", exported.folder.path().join("layout").display());
+    let mut command = Command::new("syft");
+    command.args(["scan", "--quiet", "--output", "json", &layout]).env("SYFT_CHECK_FOR_APP_UPDATE", "false");
+    let found: serde_json::Value = serde_json::from_str(&succeed(&mut command)).unwrap();
+    let names = |kind: &str| -> Vec<&str> {
+        let all = found["artifacts"].as_array().unwrap().iter().filter(|artifact| artifact["type"] == kind);
+        all.map(|artifact| artifact["name"].as_str().unwrap()).collect()
+    };
+    for (kind, wanted) in [("deb", ["libc6", "python3"]), ("python", ["fastapi", "uvicorn"])] {
+        assert!(wanted.iter().all(|name| names(kind).contains(name)), "{kind}: {:?}", names(kind));
+    }
+    assert_eq!(found["distro"]["id"], "debian");
+}
+
 /// The validators that the makers of the formats publish read each SBOM file of the image (SBOM-01).
 #[test]
 fn validators_accept_the_sbom_files() {
