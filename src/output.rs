@@ -117,6 +117,11 @@ impl Output {
         self.say(Verbosity::Normal, &format!("{} {text}", styled(Style::new().dimmed(), &format!("[{program}]"))));
     }
 
+    /// Hands on one line of what a buildpack printed in a phase, however little the phase itself is to say.
+    pub fn buildpack_line(&self, text: &str) {
+        self.say(Verbosity::Quiet, text);
+    }
+
     /// Says one line to those who asked for every step.
     pub fn detail(&self, text: &str) {
         self.say(Verbosity::Verbose, text);

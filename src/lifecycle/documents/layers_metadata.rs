@@ -109,6 +109,7 @@ pub struct Stack {
 #[serde(default)]
 pub struct StackRunImage {
     /// Its name.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub image: String,
     /// Other names of it.
     #[serde(skip_serializing_if = "Vec::is_empty")]

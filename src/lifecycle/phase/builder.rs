@@ -5,7 +5,6 @@ use super::{Inputs, Phase, read};
 use crate::buildpack::{GroupDocument, Modules, Plan};
 use crate::error::{Advice, Context, Result};
 use crate::lifecycle::builder;
-use crate::lifecycle::log::Level;
 use launcher::environment::Environment;
 
 /// Exit code where the build goes wrong other than in `bin/build` (EXIT-05).
@@ -40,7 +39,7 @@ pub(super) fn build(inputs: &Inputs, phase: &Phase) -> Result<()> {
         environment: Environment::for_build(phase.environment.iter().cloned()),
         platform_api: inputs.api,
     };
-    let built = builder::build(input, &|level, line| phase.log(level, line), &mut |line| phase.log(Level::Info, line));
+    let built = builder::build(input, &|level, line| phase.log(level, line), &mut |line| phase.output.buildpack_line(line));
     match built {
         Err(error) if error.exit_code() == 1 => Err(error).code(BUILD_WENT_WRONG),
         other => other.map(drop),

@@ -61,7 +61,7 @@ pub(super) fn detect(inputs: &Inputs, phase: &Phase, extensions: Extensions) -> 
         platform_api: inputs.api,
         offered: &run_image::offered(inputs, phase)?,
     };
-    let (log, mut line) = (|level: Level, line: &str| phase.log(level, line), |line: &str| phase.log(Level::Info, line));
+    let (log, mut line) = (|level: Level, line: &str| phase.log(level, line), |line: &str| phase.output.buildpack_line(line));
     let (plan, analyzed) = generator::generate(&input, detected.plan, analyzed(inputs, phase)?, &log, &mut line)?;
     write(&inputs.path("analyzed"), &analyzed.to_toml()?)?;
     write_plan(&plan, inputs)
