@@ -5,6 +5,7 @@ mod builder;
 mod doctor;
 mod images;
 mod inspect;
+mod lifecycle;
 mod rmi;
 mod run;
 mod store;
@@ -82,6 +83,7 @@ enum Command {
     Rmi(rmi::Arguments),
     Inspect(inspect::Arguments),
     Builder(builder::Arguments),
+    Lifecycle(lifecycle::Arguments),
     Store(store::Arguments),
     Doctor(doctor::Arguments),
 }
@@ -153,6 +155,7 @@ impl CommandLine {
             Command::Rmi(arguments) => arguments.run(&session),
             Command::Inspect(arguments) => arguments.run(&session),
             Command::Builder(arguments) => arguments.run(&session),
+            Command::Lifecycle(arguments) => arguments.run(&session),
             Command::Store(arguments) => arguments.run(&session),
             Command::Doctor(arguments) => arguments.run(&session),
         }

@@ -12,6 +12,7 @@ mod extension;
 pub mod host;
 pub mod images;
 pub mod inspect;
+pub mod lifecycle_package;
 mod memory;
 pub mod outputs;
 mod packages;
