@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 /// What each part of `src` may use besides `error` and `output`, which everyone may.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("main", &["cli", "lifecycle", "sandbox"]),
+    ("fuzzed", &[]),
     ("cli", &["platform", "image", "store", "registry", "sandbox", "debian"]),
     ("platform", &["lifecycle", "buildpack", "sandbox", "debian", "registry", "daemon", "store", "image", "archive"]),
     ("lifecycle", &["buildpack", "registry", "daemon", "store", "image", "archive"]),

@@ -55,7 +55,7 @@ fn run(program: &Path, environment: &Environment) -> std::io::Result<String> {
 }
 
 /// Top-level pairs of strings (LCH-14).
-fn parse(output: &str) -> Result<Vec<(String, String)>, String> {
+pub(crate) fn parse(output: &str) -> Result<Vec<(String, String)>, String> {
     let table: toml::Table = toml::from_str(output).map_err(|error| error.message().to_string())?;
     let text = |(name, value): (String, toml::Value)| match value {
         toml::Value::String(value) if can_be_variable(name.as_ref()) && !value.contains('\0') => Ok((name, value)),

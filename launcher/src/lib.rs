@@ -32,3 +32,9 @@ impl Failure {
 pub fn escape_id(id: &str) -> String {
     id.replace('/', "_")
 }
+
+/// Reads what an exec.d program wrote, for the fuzzers.
+#[cfg(fuzzing)]
+pub fn fuzz_exec_d(output: &str) {
+    drop(exec_d::parse(output));
+}

@@ -27,3 +27,19 @@ pub use resolve::resolve;
 
 #[cfg(test)]
 mod tests;
+
+/// Reads `data` as everything that comes from Debian's archives, for the fuzzers.
+#[cfg(fuzzing)]
+pub fn fuzz(data: &[u8]) {
+    drop(deb::read(
+        data,
+        |_| Ok(()),
+        |tar| std::io::copy(&mut std::io::Read::take(tar, 1 << 22), &mut std::io::sink()).map(drop).map_err(Into::into),
+    ));
+    drop(archive::verify(data, &[]));
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    relation::clauses(text).for_each(drop);
+    let (one, other) = text.split_once(' ').unwrap_or((text, ""));
+    assert_eq!(version::compare(one, other), version::compare(other, one).reverse());
+    drop(Base::parse(text));
+}
