@@ -11,7 +11,7 @@ fn every_case_has_its_test() {
     assert!(without.is_empty(), "{without:?}");
 }
 
-/// EXP-01, EXP-02, EXP-05, EXP-19, EXP-20, LCH-07, TAR-01, TAR-03, TAR-07, TAR-11, TAR-14, BLD-24, FMT-09.
+/// EXP-01, EXP-02, EXP-05, EXP-19, EXP-20, LCH-07, TAR-01, TAR-03, TAR-07, TAR-11, TAR-14, BLD-24, FMT-09, ANA-01, EXP-25.
 #[test]
 fn one_buildpack_builds_an_image_that_starts() {
     compare("simple");
@@ -113,7 +113,7 @@ fn layers_keep_what_files_are() {
     compare("app-files");
 }
 
-/// SBOM-01, SBOM-04, SBOM-11, SBOM-12, SBOM-13, SBOM-14, RES-09, RES-10.
+/// SBOM-01, SBOM-04, SBOM-11, SBOM-12, SBOM-13, SBOM-14, RES-09, RES-10, TAR-10.
 #[test]
 fn sbom_files_go_where_their_layers_go() {
     compare("sbom");
@@ -149,7 +149,7 @@ fn buildpacks_for_other_machines_do_not_pass() {
     compare("targets");
 }
 
-/// CRE-01, CRE-02, CRE-03, EXIT-14, EXIT-19.
+/// CRE-01, CRE-02, CRE-03, EXIT-14, EXIT-19, CRE-05, EXIT-11.
 #[test]
 fn the_creator_does_all_phases() {
     compare("creator");
@@ -161,7 +161,7 @@ fn another_image_may_be_the_previous_one() {
     compare("previous-image");
 }
 
-/// EXP-15, EXP-16, TAR-13, IN-39.
+/// EXP-15, EXP-16, TAR-13, IN-39, IN-28.
 #[test]
 fn the_platform_may_choose_the_default_process() {
     compare("process-type");
@@ -173,67 +173,67 @@ fn old_bills_of_materials_are_kept() {
     compare("legacy-bom");
 }
 
-/// API-07, ENV-07, LCH-10, DESC-10.
+/// API-07, ENV-07, LCH-10, DESC-10, API-04, VER-10 to VER-15.
 #[test]
 fn each_buildpack_api_is_spoken() {
     compare("buildpack-apis");
 }
 
-/// API-05, VER-02.
+/// API-03, API-05, VER-01.
 #[test]
 fn platform_api_0_7_is_spoken() {
     compare("platform-0.7");
 }
 
-/// API-05, VER-03.
+/// API-03, API-05, VER-02.
 #[test]
 fn platform_api_0_8_is_spoken() {
     compare("platform-0.8");
 }
 
-/// API-05, VER-04.
+/// API-03, API-05, VER-03.
 #[test]
 fn platform_api_0_9_is_spoken() {
     compare("platform-0.9");
 }
 
-/// API-05, VER-05.
+/// API-03, API-05, VER-04.
 #[test]
 fn platform_api_0_10_is_spoken() {
     compare("platform-0.10");
 }
 
-/// API-05, VER-06.
+/// API-03, API-05, VER-05, EXP-44.
 #[test]
 fn platform_api_0_11_is_spoken() {
     compare("platform-0.11");
 }
 
-/// API-05, VER-07.
+/// API-03, API-05, VER-06.
 #[test]
 fn platform_api_0_12_is_spoken() {
     compare("platform-0.12");
 }
 
-/// API-05, VER-08.
+/// API-03, API-05, VER-07.
 #[test]
 fn platform_api_0_13_is_spoken() {
     compare("platform-0.13");
 }
 
-/// API-05, VER-09.
+/// API-03, API-05, VER-08.
 #[test]
 fn platform_api_0_14_is_spoken() {
     compare("platform-0.14");
 }
 
-/// API-05, API-06, API-07, EXIT-01.
+/// API-05, API-06, API-07, EXIT-01, API-03.
 #[test]
 fn unknown_apis_are_refused() {
     compare("refused-apis");
 }
 
-/// API-11, API-12, API-14, API-16, API-18, API-23, EXIT-01, EXIT-16, IN-25.
+/// API-11, API-12, API-14, API-16, API-18, API-23, EXIT-01, EXIT-16, IN-25, API-24, EXIT-09.
 #[test]
 fn arguments_that_make_no_sense_are_refused() {
     compare("refused-arguments");
@@ -251,7 +251,7 @@ fn exports_that_cannot_be_end_with_62() {
     compare("refused-exports");
 }
 
-/// CACHE-01, CACHE-04, CACHE-06, CACHE-07, RES-05, RES-06.
+/// CACHE-01, CACHE-04, CACHE-06, CACHE-07, RES-05, RES-06, CACHE-02.
 #[test]
 fn caches_come_and_go() {
     compare("cache-changes");
@@ -287,7 +287,7 @@ fn extensions_must_not_do_everything() {
     compare("extensions-refused");
 }
 
-/// IMG-29, IMG-31, IMG-32, IMG-33, EXP-28, EXP-29, FMT-15, ANA-15.
+/// IMG-29, IMG-31, IMG-32, IMG-33, EXP-28, EXP-29, FMT-15, ANA-15, IMG-34, IMG-35.
 #[test]
 fn a_builder_offers_run_images() {
     compare("run-images");
@@ -297,4 +297,10 @@ fn a_builder_offers_run_images() {
 #[test]
 fn the_lifecycle_takes_verbs_and_log_levels() {
     compare("verbs");
+}
+
+/// ANA-07, DET-44, RES-21, RES-22, VER-16, VER-18, API-09.
+#[test]
+fn what_lies_between_the_phases_may_be_odd() {
+    compare("odd-inputs");
 }

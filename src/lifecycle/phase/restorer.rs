@@ -13,6 +13,7 @@ use crate::lifecycle::restorer::{self, Extent, Restore, Restored};
 use crate::store::Store;
 use launcher::api::Api;
 use launcher::file::read_document;
+use std::io::ErrorKind;
 use std::path::Path;
 
 /// Restores layers and their metadata, and writes what is known of the run image now.
@@ -25,12 +26,8 @@ pub(super) fn run(inputs: &Inputs, phase: &Phase) -> Result<()> {
     let group = GroupDocument::parse(&read(&inputs.path("group"), "group")?).context(|| "failed to read group file")?;
     super::exporter::check_apis(&group)?;
     let analyzed_path = inputs.path("analyzed");
-    let text = read_document(&analyzed_path).context(|| "there is no such file").and_then(|text| Analyzed::parse(&text));
-    let mut analyzed = text.unwrap_or_else(|error| {
-        phase.output.warn(&format!("Not using analyzed data, usable file not found: {}: {error}", analyzed_path.display()));
-        Analyzed::default()
-    });
     let cache = caches::open(inputs, phase, &registries)?;
+    let mut analyzed = read_analyzed(&analyzed_path, phase);
     // The extender needs what only registries know, wherever the app goes (RES-15, RES-17).
     let bases = if inputs.is_on("layout") { None } else { Some(Images::Registry(Registry::new(registries.clone()))) };
     let images = images::open(engine, inputs, phase, &registries)?;
@@ -40,6 +37,20 @@ pub(super) fn run(inputs: &Inputs, phase: &Phase) -> Result<()> {
     complete_run_image(&mut analyzed, &group, &images, inputs, phase)?;
     write(&analyzed_path, &analyzed.to_toml()?)?;
     restore(&group, &analyzed, cache.as_deref(), inputs, phase).map(drop)
+}
+
+/// What the analyzer found; nothing where its file is missing or damaged (RES-21, RES-22).
+fn read_analyzed(path: &Path, phase: &Phase) -> Analyzed {
+    let unusable = match read_document(path) {
+        Ok(text) => match Analyzed::parse(&text) {
+            Ok(analyzed) => return analyzed,
+            Err(error) => format!("Not using analyzed data, usable file not found: failed to read analyzed file: {error}"),
+        },
+        Err(error) if error.kind() == ErrorKind::NotFound => format!("No analyzed metadata found at path \"{}\"", path.display()),
+        Err(error) => format!("Not using analyzed data, usable file not found: failed to read analyzed file: {error}"),
+    };
+    phase.output.warn(&unusable);
+    Analyzed::default()
 }
 
 /// Restores what a group left, with the cache that was opened.
