@@ -7,6 +7,7 @@ use crate::process::{Selection, select};
 use crate::{Failure, escape_id, exec_d, file, shell};
 use std::convert::Infallible;
 use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -17,7 +18,7 @@ pub struct Input {
     /// The name that it was started under.
     pub program: OsString,
     /// What came after it.
-    pub arguments: Vec<String>,
+    pub arguments: Vec<OsString>,
     /// Its environment.
     pub environment: Vec<(OsString, OsString)>,
 }
@@ -150,7 +151,7 @@ fn start(image: &Image, selection: &Selection, environment: &Environment, progra
     let working_dir = selection.working_dir.as_ref().map_or_else(|| image.app.clone(), PathBuf::from);
     let mut command = if selection.direct {
         let Some(binary) = look_up(first, environment, &image.app) else {
-            return Failure::new(format!("path lookup: exec: \"{first}\": executable file not found in $PATH"));
+            return Failure::new(format!("path lookup: exec: \"{}\": executable file not found in $PATH", first.display()));
         };
         if let Err(error) = std::env::set_current_dir(&working_dir) {
             return Failure::new(format!("change to working directory '{}': {error}", working_dir.display()));
@@ -173,13 +174,13 @@ fn start(image: &Image, selection: &Selection, environment: &Environment, progra
         command
     };
     let error = command.env_clear().envs(environment.variables()).exec();
-    Failure::new(format!("exec \"{first}\": {error}"))
+    Failure::new(format!("exec \"{}\": {error}", first.display()))
 }
 
 /// The program's path: as it is where it has a `/`, else the first match in `PATH`.
-fn look_up(program: &str, environment: &Environment, app: &Path) -> Option<PathBuf> {
+fn look_up(program: &OsStr, environment: &Environment, app: &Path) -> Option<PathBuf> {
     let executable = |path: &PathBuf| path.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0);
-    if program.contains('/') {
+    if program.as_bytes().contains(&b'/') {
         return Some(app.join(program)).filter(executable);
     }
     let path = environment.get("PATH")?;

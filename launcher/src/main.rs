@@ -9,11 +9,7 @@ const LAUNCH_WENT_WRONG: u8 = 82;
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os();
     let program = arguments.next().unwrap_or_default();
-    let input = Input {
-        program,
-        arguments: arguments.map(|argument| argument.to_string_lossy().into_owned()).collect(),
-        environment: std::env::vars_os().collect(),
-    };
+    let input = Input { program, arguments: arguments.collect(), environment: std::env::vars_os().collect() };
     match launch(input, |warning| eprintln!("Warning: {warning}")) {
         Ok(never) => match never {},
         Err(failure) => {

@@ -3,6 +3,7 @@
 use crate::api::{Api, BUILDPACK};
 use crate::metadata::{BuildMetadata, Process};
 use crate::{Failure, escape_id};
+use std::ffi::OsString;
 
 /// What was chosen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,7 +11,7 @@ pub struct Selection {
     /// The process's type; empty for a command of the user's.
     pub kind: String,
     /// Program and arguments.
-    pub command: Vec<String>,
+    pub command: Vec<OsString>,
     /// Whether to start it without a shell.
     pub direct: bool,
     /// Where it starts, if not in the app's folder.
@@ -21,7 +22,7 @@ pub struct Selection {
 ///
 /// # Errors
 /// When there is no such process, or no command.
-pub fn select(metadata: &BuildMetadata, name: &str, arguments: &[String], platform: Api, exec_env: &str) -> Result<Selection, Failure> {
+pub fn select(metadata: &BuildMetadata, name: &str, arguments: &[OsString], platform: Api, exec_env: &str) -> Result<Selection, Failure> {
     if !metadata.processes.iter().any(|process| process.kind == name) {
         return user_command(arguments);
     }
@@ -37,7 +38,7 @@ pub fn select(metadata: &BuildMetadata, name: &str, arguments: &[String], platfo
 }
 
 /// `-- program args` runs without a shell, `command args` in one (LCH-05). A lone `--` is no command (LCH-06).
-fn user_command(arguments: &[String]) -> Result<Selection, Failure> {
+fn user_command(arguments: &[OsString]) -> Result<Selection, Failure> {
     let (direct, command) = match arguments {
         [first, rest @ ..] if first == "--" => (true, rest),
         all => (false, all),
@@ -49,23 +50,16 @@ fn user_command(arguments: &[String]) -> Result<Selection, Failure> {
 }
 
 /// LCH-07, LCH-08, LCH-09, LCH-10.
-fn with_arguments(metadata: &BuildMetadata, process: &Process, arguments: &[String], platform: Api) -> Result<Vec<String>, Failure> {
-    let mut command = process.command.clone();
+fn with_arguments(metadata: &BuildMetadata, process: &Process, arguments: &[OsString], platform: Api) -> Result<Vec<OsString>, Failure> {
+    let own = |words: &[String]| words.iter().map(OsString::from).collect::<Vec<_>>();
     if platform < Api::new(0, 10) {
-        command.extend(process.args.iter().chain(arguments).cloned());
-        return Ok(command);
+        // LCH-27: for a shell the command is one text.
+        let command = if process.direct { own(&process.command) } else { vec![process.command.join(" ").into()] };
+        return Ok([command, own(&process.args), arguments.to_vec()].concat());
     }
-    if arguments.is_empty() {
-        command.extend(process.args.iter().cloned());
-    } else if process.command.len() > 1 {
-        command.extend(arguments.iter().cloned());
-    } else {
-        if buildpack_api(metadata, process)? < Api::new(0, 9) {
-            command.extend(process.args.iter().cloned());
-        }
-        command.extend(arguments.iter().cloned());
-    }
-    Ok(command)
+    let keeps_own = arguments.is_empty() || (process.command.len() <= 1 && buildpack_api(metadata, process)? < Api::new(0, 9));
+    let args = if keeps_own { own(&process.args) } else { Vec::new() };
+    Ok([own(&process.command), args, arguments.to_vec()].concat())
 }
 
 fn buildpack_api(metadata: &BuildMetadata, process: &Process) -> Result<Api, Failure> {
@@ -93,11 +87,11 @@ mod tests {
         }
     }
 
-    fn list(words: &[&str]) -> Vec<String> {
-        words.iter().map(ToString::to_string).collect()
+    fn list<T: for<'a> From<&'a str>>(words: &[&str]) -> Vec<T> {
+        words.iter().map(|word| T::from(word)).collect()
     }
 
-    /// LCH-07, LCH-08, LCH-09.
+    /// LCH-07, LCH-08, LCH-09, LCH-27.
     #[test]
     fn user_arguments_follow_the_apis_rules() {
         let one = Process { command: list(&["a"]), args: list(&["c"]), ..Process::default() };
@@ -111,8 +105,12 @@ mod tests {
             (&one, "0.9", Api::new(0, 9), &["u"], &["a", "c", "u"]),
         ] {
             let selection = select(&metadata(api, process.clone()), "web", &list(user), platform, "production").unwrap();
-            assert_eq!(selection.command, list(expected), "{api} {platform} {user:?}");
+            assert_eq!(selection.command, list::<OsString>(expected), "{api} {platform} {user:?}");
         }
+        let mut in_shell = metadata("0.8", two);
+        in_shell.processes[0].direct = false;
+        let selection = select(&in_shell, "web", &list(&["u"]), Api::new(0, 9), "production").unwrap();
+        assert_eq!(selection.command, list::<OsString>(&["a b", "c", "u"]));
     }
 
     /// LCH-02, LCH-04, LCH-05, LCH-06, LCH-10.

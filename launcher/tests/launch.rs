@@ -217,3 +217,14 @@ fn relative_programs_are_those_of_the_app() {
     let program = image.path("app").join("./bin/x");
     assert_eq!(text(&output.stdout), format!("{} a /\n", program.display()), "{}", text(&output.stderr));
 }
+
+/// Arguments are bytes; LCH-33: nothing of a shell is needed where there is none.
+#[test]
+fn arguments_that_are_no_text_arrive_as_they_are() {
+    use std::os::unix::ffi::OsStrExt;
+    let image = Image::new(&web("['/usr/bin/printf', '%s']"));
+    let odd = std::ffi::OsStr::from_bytes(b"a\xffb");
+    assert_eq!(image.command("web", &[]).arg(odd).env("PATH", "/nothing").output().unwrap().stdout, b"a\xffb");
+    let direct = image.command("launcher", &["--", "printf", "%s|"]).arg(odd).output().unwrap();
+    assert_eq!(direct.stdout, b"a\xffb|");
+}
