@@ -9,6 +9,8 @@ const DEFAULT_REGISTRY: &str = "index.docker.io";
 /// Where that registry keeps names of one part.
 const DEFAULT_NAMESPACE: &str = "library";
 const DEFAULT_TAG: &str = "latest";
+/// Also of a name that was completed.
+const LONGEST_REPOSITORY: usize = 255;
 
 /// A parsed and completed image name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -46,6 +48,9 @@ impl Reference {
         let on_default = registry == DEFAULT_REGISTRY;
         let repository =
             if on_default && !repository.contains('/') { format!("{DEFAULT_NAMESPACE}/{repository}") } else { repository.to_string() };
+        if repository.len() > LONGEST_REPOSITORY {
+            return Err(wrong(format!("it is longer than {LONGEST_REPOSITORY} letters")));
+        }
         let tag = tag.map(str::to_string).or_else(|| digest.is_none().then(|| DEFAULT_TAG.to_string()));
         Ok(Self { registry: registry.to_string(), repository, tag, digest, written: text.to_string() })
     }
@@ -140,9 +145,6 @@ fn check_repository(repository: &str) -> Result<(), String> {
     if repository.is_empty() {
         return Err("the name is empty".into());
     }
-    if repository.len() > 255 {
-        return Err("it is longer than 255 letters".into());
-    }
     if repository.len() == 64 && repository.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
         return Err("64 hexadecimal digits are an image's ID".into());
     }
@@ -217,6 +219,8 @@ mod tests {
             ("bad_host.io:x/y", "is not a registry"),
             ("a@sha256:1", "not a SHA-256 digest"),
             ("../x", "is not a registry"),
+            (&"a".repeat(248), "longer than 255 letters"),
+            (&format!("a/{}", "a".repeat(254)), "longer than 255 letters"),
         ] {
             let error = Reference::parse(written).unwrap_err().to_string();
             assert!(error.contains(why), "{written}: {error}");
