@@ -21,7 +21,7 @@ pub struct LayerWriter<W: Write> {
 }
 
 enum Encoder<W: Write> {
-    Gzip(Gzip<Counted<W>>, Sha256),
+    Gzip(Box<Gzip<Counted<W>>>, Sha256),
     /// The blob's digest is the tar's.
     Tar(Counted<W>),
 }
@@ -44,7 +44,7 @@ impl<W: Write> LayerWriter<W> {
     pub fn new(out: W, form: Form) -> Self {
         let out = Counted { out, hash: Sha256::new(), size: 0 };
         let encoder = match form {
-            Form::Gzip => Encoder::Gzip(Gzip::new(out), Sha256::new()),
+            Form::Gzip => Encoder::Gzip(Box::new(Gzip::new(out)), Sha256::new()),
             Form::Tar => Encoder::Tar(out),
         };
         Self { encoder, tar_size: 0 }

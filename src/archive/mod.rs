@@ -14,7 +14,7 @@ mod whiteouts;
 mod write;
 
 pub use entry::{Entry, Kind};
-pub use layer::{Form, LayerWriter};
+pub use layer::{Form, LayerWriter, Written};
 pub use normal::copy_with_time;
 pub use read::decompressed;
 pub use reader::{MemberKind, TarReader};

@@ -6,11 +6,13 @@ mod body;
 mod request;
 mod resolver;
 mod retry;
+mod streamed;
 mod trust;
 
 pub use request::{Body, Method, Request, Response, Url};
 pub use resolver::addresses;
 pub use retry::{Failure, repeatedly};
+pub use streamed::Streamed;
 
 use self::retry::retry_after;
 use crate::error::{Context, Error, Result};

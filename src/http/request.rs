@@ -59,12 +59,7 @@ impl Client {
     /// # Errors
     /// When no answer arrives. Any status is an answer.
     pub fn send(&self, request: &Request) -> Result<Response<'_>, Failure> {
-        let mut builder = self.client.request(request.method.clone(), request.url.clone());
-        for (name, value) in &request.headers {
-            let mut value = reqwest::header::HeaderValue::from_str(value).context(|| format!("the header `{name}` has bad characters"))?;
-            value.set_sensitive(*name == "authorization");
-            builder = builder.header(*name, value);
-        }
+        let builder = self.builder(request)?;
         let sent = Arc::new(AtomicU64::new(0));
         let builder = match &request.body {
             Body::Empty => builder,
@@ -79,9 +74,23 @@ impl Client {
         let inner = self.runtime.block_on(lively(&sent, builder.send()))?.map_err(Failure::of)?;
         Ok(Response { client: self, inner })
     }
+
+    pub(super) fn builder(&self, request: &Request) -> Result<reqwest::RequestBuilder, Failure> {
+        let mut builder = self.client.request(request.method.clone(), request.url.clone());
+        for (name, value) in &request.headers {
+            let mut value = reqwest::header::HeaderValue::from_str(value).context(|| format!("the header `{name}` has bad characters"))?;
+            value.set_sensitive(*name == "authorization");
+            builder = builder.header(*name, value);
+        }
+        Ok(builder)
+    }
 }
 
-impl Response<'_> {
+impl<'a> Response<'a> {
+    pub(super) fn of(client: &'a Client, inner: reqwest::Response) -> Self {
+        Self { client, inner }
+    }
+
     /// The status.
     pub fn status(&self) -> u16 {
         self.inner.status().as_u16()
@@ -150,12 +159,14 @@ async fn lively<T>(moved: &AtomicU64, work: impl Future<Output = T>) -> Result<T
         match tokio::time::timeout(SILENCE, &mut work).await {
             Ok(done) => return Ok(done),
             Err(_) if moved.swap(0, Ordering::Relaxed) > 0 => {}
-            Err(_) => {
-                let error = Error::new(format!("the server is silent for {} seconds", SILENCE.as_secs()));
-                return Err(Failure::Passing(error, None));
-            }
+            Err(_) => return Err(silent()),
         }
     }
+}
+
+/// What is said of a server that nothing comes from.
+pub(super) fn silent() -> Failure {
+    Failure::Passing(Error::new(format!("the server is silent for {} seconds", SILENCE.as_secs())), None)
 }
 
 /// A redirection that leaves HTTPS would show to everyone what was asked for.

@@ -29,12 +29,18 @@ impl Registries {
 
 /// Whether a repository has a blob.
 pub(super) fn is_there(session: &Session, repository: &str, digest: &Digest, access: Access) -> Result<bool> {
+    if session.knows(repository, digest) {
+        return Ok(true);
+    }
     let path = format!("blobs/{digest}");
     let call = Call::new(Method::HEAD, repository, &path, access);
     repeatedly(|| {
         let response = session.send(&call)?;
         match response.status() {
-            200 => Ok(true),
+            200 => {
+                session.note(repository, digest);
+                Ok(true)
+            }
             404 => Ok(false),
             _ => Err(fault(response)),
         }

@@ -8,6 +8,7 @@ mod credentials;
 mod endpoint;
 mod fault;
 mod find;
+mod new_blob;
 mod pull;
 mod push;
 mod session;
@@ -16,6 +17,7 @@ mod upload;
 
 pub use credentials::{Credentials, Environment};
 pub use find::{Lookup, Remote, host_architecture};
+pub use new_blob::NewBlob;
 pub use pull::pull;
 pub use push::{Blob, Push, Source};
 
@@ -106,4 +108,4 @@ impl Registries {
 }
 
 #[cfg(test)]
-mod tests;
+pub mod tests;

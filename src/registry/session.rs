@@ -9,8 +9,9 @@ use super::credentials::{Credential, Credentials};
 use super::endpoint;
 use super::fault::shown;
 use crate::error::{Error, Result};
-use crate::http::{Body, Client, Failure, Method, Peer, Request, Response, Url};
-use std::collections::HashMap;
+use crate::http::{Body, Client, Failure, Method, Peer, Request, Response, Streamed, Url};
+use crate::image::Digest;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// A registry that requests are sent to.
@@ -22,6 +23,8 @@ pub(super) struct Session {
     base: Mutex<Option<Url>>,
     challenge: Mutex<Option<Challenge>>,
     tokens: Mutex<HashMap<String, Token>>,
+    /// What repositories are known to have, so that nobody asks twice.
+    blobs: Mutex<HashSet<(String, Digest)>>,
 }
 
 /// What a request wants to do.
@@ -74,6 +77,7 @@ impl Session {
             base: Mutex::default(),
             challenge: Mutex::default(),
             tokens: Mutex::default(),
+            blobs: Mutex::default(),
         }
     }
 
@@ -89,18 +93,35 @@ impl Session {
     /// Sends a request, with what the registry wants to see. Any status is an answer.
     pub fn send(&self, call: &Call) -> Result<Response<'_>, Failure> {
         let base = self.base()?;
-        let url = match &call.place {
-            Place::Path(path) => {
-                let path = format!("v2/{}/{path}", call.repository);
-                base.join(&path).map_err(|error| Error::from_cause(format!("`{path}` is no address"), error))?
-            }
-            Place::Url(url) => url.clone(),
-        };
-        if base.scheme() == "https" && url.scheme() != "https" {
-            return Err(Failure::Final(Error::new(format!("the registry sends us from HTTPS to {}", shown(&url)))));
-        }
+        let url = address(call, &base)?;
         let describe = || format!("{} {}", call.method, shown(&url));
         self.send_to(url.clone(), &base, call).map_err(|failure| failure.context(describe))
+    }
+
+    /// Begins a request whose body is made while it is sent. It cannot be sent twice, so the registry must have let others in before.
+    pub fn start(&self, call: &Call) -> Result<Streamed, Failure> {
+        let base = self.base()?;
+        let url = address(call, &base)?;
+        let mut headers = call.headers.clone();
+        if url.origin() == base.origin() {
+            headers.extend(self.authorization(call, &base)?);
+        }
+        self.client.start(&Request { method: call.method.clone(), url, headers, body: Body::Empty })
+    }
+
+    /// Ends such a request.
+    pub fn finish(&self, streamed: Streamed) -> Result<Response<'_>, Failure> {
+        streamed.finish(&self.client)
+    }
+
+    /// Whether a repository is known to have a blob.
+    pub fn knows(&self, repository: &str, digest: &Digest) -> bool {
+        self.blobs.lock().unwrap_or_else(PoisonError::into_inner).contains(&(repository.to_string(), digest.clone()))
+    }
+
+    /// Notes that a repository has a blob.
+    pub fn note(&self, repository: &str, digest: &Digest) {
+        self.blobs.lock().unwrap_or_else(PoisonError::into_inner).insert((repository.to_string(), digest.clone()));
     }
 
     fn send_to(&self, url: Url, base: &Url, call: &Call) -> Result<Response<'_>, Failure> {
@@ -168,4 +189,19 @@ impl Session {
         tokens.insert(key, token);
         Ok(text)
     }
+}
+
+/// Where a request goes. No registry may lead from HTTPS to plain HTTP.
+fn address(call: &Call, base: &Url) -> Result<Url, Failure> {
+    let url = match &call.place {
+        Place::Path(path) => {
+            let path = format!("v2/{}/{path}", call.repository);
+            base.join(&path).map_err(|error| Error::from_cause(format!("`{path}` is no address"), error))?
+        }
+        Place::Url(url) => url.clone(),
+    };
+    if base.scheme() == "https" && url.scheme() != "https" {
+        return Err(Failure::Final(Error::new(format!("the registry sends us from HTTPS to {}", shown(&url)))));
+    }
+    Ok(url)
 }

@@ -24,7 +24,6 @@ impl Registries {
     ///
     /// # Errors
     /// When the registry cannot be reached, refuses, or has no end of them.
-    #[cfg_attr(not(test), expect(dead_code, reason = "builders in registries are listed with it"))]
     pub fn tags(&self, name: &Reference) -> Result<Vec<String>> {
         let session = self.session(name)?;
         let describe = || format!("cannot list the tags of `{}/{}`", name.registry(), name.repository());

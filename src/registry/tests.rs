@@ -8,7 +8,7 @@ mod odd;
 
 #[path = "../../tests/support/registry.rs"]
 #[allow(dead_code, reason = "shared with the other tests")]
-mod server;
+pub mod server;
 
 fn registries() -> Registries {
     Registries::new(Credentials::default(), Vec::new())

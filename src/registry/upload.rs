@@ -37,7 +37,10 @@ pub(super) fn mount(session: &Session, repository: &str, digest: &Digest, source
     let mounted = repeatedly(|| {
         let response = session.send(&call)?;
         match response.status() {
-            201 => Ok(Mount::Done),
+            201 => {
+                session.note(repository, digest);
+                Ok(Mount::Done)
+            }
             202 => Ok(Mount::Send(Some(location(&response)?))),
             _ => Err(fault(response)),
         }
@@ -65,7 +68,10 @@ pub(super) fn send(session: &Session, repository: &str, digest: &Digest, content
         let call = Call { method: Method::PUT, place: Place::Url(url), repository, access: Access::Push, headers, body };
         let response = session.send(&call)?;
         match response.status() {
-            201 | 204 => Ok(()),
+            201 | 204 => {
+                session.note(repository, digest);
+                Ok(())
+            }
             // The registry forgot the upload.
             404 => Err(Failure::Passing(fault(response).into_error(), None)),
             _ => Err(fault(response)),
@@ -74,7 +80,7 @@ pub(super) fn send(session: &Session, repository: &str, digest: &Digest, content
 }
 
 /// Begins an upload and says where it goes.
-fn start(session: &Session, repository: &str) -> Result<Url, Failure> {
+pub(super) fn start(session: &Session, repository: &str) -> Result<Url, Failure> {
     let response = session.send(&Call::new(Method::POST, repository, "blobs/uploads/", Access::Push))?;
     match response.status() {
         202 => Ok(location(&response)?),
@@ -92,7 +98,8 @@ pub(super) fn check(session: &Session, repository: &str) -> Result<()> {
     Ok(())
 }
 
-fn location(response: &Response) -> Result<Url> {
+/// Where the registry waits for more.
+pub(super) fn location(response: &Response) -> Result<Url> {
     let location = response.header("location").context(|| "the registry does not say where the blob goes")?;
     response.url().join(location).map_err(|error| Error::from_cause("the registry says a bad address for the blob", error))
 }

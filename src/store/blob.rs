@@ -12,12 +12,13 @@ use tempfile::NamedTempFile;
 pub struct BlobWriter {
     file: NamedTempFile,
     folder: PathBuf,
+    lasting: bool,
 }
 
 impl BlobWriter {
-    pub(super) fn new(root: &Path) -> Result<Self> {
+    pub(super) fn new(root: &Path, lasting: bool) -> Result<Self> {
         let file = tempfile::Builder::new().prefix("blob-").tempfile_in(root.join("tmp")).context(|| "cannot write to the store")?;
-        Ok(Self { file, folder: root.join("blobs/sha256") })
+        Ok(Self { file, folder: root.join("blobs/sha256"), lasting })
     }
 
     /// Puts the blob in its place. `digest` is the digest of what was written.
@@ -30,7 +31,9 @@ impl BlobWriter {
             return Ok(());
         }
         let describe = || format!("cannot store the blob {digest}");
-        self.file.as_file().sync_data().context(describe)?;
+        if self.lasting {
+            self.file.as_file().sync_data().context(describe)?;
+        }
         fs::set_permissions(self.file.path(), fs::Permissions::from_mode(0o644)).context(describe)?;
         self.file.persist(target).context(describe)?;
         Ok(())

@@ -31,6 +31,7 @@ use std::path::{Path, PathBuf};
 /// The store in one folder.
 pub struct Store {
     root: PathBuf,
+    lasting: bool,
     /// Held while the store is open, so that nobody prunes what is in use.
     _in_use: File,
 }
@@ -59,6 +60,18 @@ impl Store {
     /// # Errors
     /// When the folder cannot be made or written.
     pub fn open(root: &Path) -> Result<Self> {
+        Self::open_as(root, true)
+    }
+
+    /// Opens a store that no other program will open later, so that nothing has to reach the disk.
+    ///
+    /// # Errors
+    /// When the folder cannot be made or written.
+    pub fn open_passing(root: &Path) -> Result<Self> {
+        Self::open_as(root, false)
+    }
+
+    fn open_as(root: &Path, lasting: bool) -> Result<Self> {
         let hint = "name another folder with `--store`, or make this one writable";
         let describe = || format!("cannot open the store `{}`", root.display());
         for folder in ["blobs/sha256", "layers", "cache", "debian", "locks", "tmp"] {
@@ -66,7 +79,7 @@ impl Store {
         }
         let root = root.canonicalize().context(describe)?;
         let in_use = lock::share(&root.join("locks/store")).context(describe).hint(hint)?;
-        let store = Self { root, _in_use: in_use };
+        let store = Self { root, lasting, _in_use: in_use };
         store.clear_stale().context(describe)?;
         layout::initialise(&store.root).context(describe).hint(hint)?;
         Ok(store)
@@ -130,7 +143,7 @@ impl Store {
     /// # Errors
     /// When the store cannot be written.
     pub fn new_blob(&self) -> Result<BlobWriter> {
-        BlobWriter::new(&self.root)
+        BlobWriter::new(&self.root, self.lasting)
     }
 
     /// Stores a small document and returns its descriptor.

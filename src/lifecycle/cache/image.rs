@@ -74,7 +74,7 @@ impl ImageCache {
         let describe = || format!("cannot unpack the layer {diff_id} of the cache image `{}`", self.name);
         let layer = self.cached(diff_id).context(|| format!("failed to find cache layer with SHA '{diff_id}'"))?;
         let staged = tempfile::Builder::new().prefix(".restoring-").tempdir_in(beside).context(describe)?;
-        let store = Store::open(&staged.path().join("store"))?;
+        let store = Store::open_passing(&staged.path().join("store"))?;
         self.registries.fetch_layer(&self.name, layer, &store)?;
         let tar = decompressed(store.blob(&layer.blob.digest)?).context(describe)?;
         let unpacked = tempfile::Builder::new().prefix(".restoring-").tempdir_in(beside).context(describe)?;

@@ -46,6 +46,11 @@ pub trait Cache {
         false
     }
 
+    /// Whether [`Cache::commit`] takes the blobs of layers that are in the image too from the store.
+    fn takes_blobs(&self) -> bool {
+        true
+    }
+
     /// Replaces what is cached. The contents of the layers may be moved, so this is the last step of a build; a layer that cannot be cached is
     /// left out with a warning. `store` has the blobs.
     ///

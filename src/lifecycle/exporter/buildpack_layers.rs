@@ -112,6 +112,7 @@ pub fn job<'a>(request: &Export, found: &Found, layer: &FoundLayer, previous: &P
         created_by,
         contents: Contents::Folder { on_disk: path, in_image, parents: request.folders.parents(&request.folders.layers_in_image) },
         known,
+        cached: layer.metadata.cache && request.cache.is_some_and(|cache| cache.takes_blobs()),
     })
 }
 

@@ -36,6 +36,7 @@ pub fn jobs<'a>(request: &'a Export, found: &[Found], previous: &Previous, store
             parents: request.folders.parents(&request.folders.layers_in_image),
         },
         known,
+        cached: false,
     };
     let metadata = &previous.metadata;
     if request.platform_api >= Api::new(0, 8) && inside(&request.folders.layers, sbom::LAUNCH)?.is_dir() {
@@ -48,6 +49,7 @@ pub fn jobs<'a>(request: &'a Export, found: &[Found], previous: &Previous, store
         created_by: "Buildpacks Application Launcher".into(),
         contents: Contents::Launcher(request.launcher.program),
         known: before(&metadata.launcher.sha),
+        cached: false,
     });
     jobs.push(folder(CONFIG_ID, "config", "Buildpacks Launcher Config", before(&metadata.config.sha)));
     let process_types = process_types(request);
@@ -61,6 +63,7 @@ pub fn jobs<'a>(request: &'a Export, found: &[Found], previous: &Previous, store
             created_by: "Buildpacks Process Types".into(),
             contents: Contents::ProcessTypes(process_types),
             known: before(&metadata.process_types.sha),
+            cached: false,
         });
     }
     Ok(jobs)
@@ -89,6 +92,7 @@ fn app_jobs<'a>(request: &'a Export, before: &LayersMetadata, known: &dyn Fn(&st
             parents: folders.parents(&folders.app_in_image),
         },
         known: earlier.get(index).map_or(Known::Nothing, |layer| known(&layer.sha)),
+        cached: false,
     });
     Ok(jobs.collect())
 }

@@ -3,9 +3,10 @@
 
 use super::Blobs;
 use super::buildpack_layers::Previous;
+use super::destination::Destination;
 use crate::archive::{Form, LayerWriter};
 use crate::error::{Context, Error, Result};
-use crate::image::{Digest, History, Layer};
+use crate::image::{Descriptor, Digest, History, Layer, media_type};
 use crate::lifecycle::layer::{Contents, Owner, write};
 use crate::output::{Output, Progress};
 use crate::store::{BlobWriter, Store};
@@ -24,6 +25,8 @@ pub struct Job<'a> {
     pub contents: Contents<'a>,
     /// What is known of it beforehand.
     pub known: Known,
+    /// Whether the cache takes its blob from the store.
+    pub cached: bool,
 }
 
 /// What is known of a layer beforehand. A layer that is known has its blob in the store or with the previous image.
@@ -55,6 +58,8 @@ pub struct Maker<'a> {
     pub form: Form,
     /// Where the blobs go.
     pub store: &'a Store,
+    /// Where large ones go instead, while they are made.
+    pub destination: Option<Destination<'a>>,
     /// Who hears of it.
     pub output: &'a Output,
 }
@@ -116,13 +121,30 @@ impl Maker<'_> {
 
     /// Packs the files of a layer. Returns the ones that no layer can hold too.
     fn pack(&self, job: &Job) -> Result<(Layer, Vec<String>)> {
-        let mut left_out = Vec::new();
         let progress = self.output.progress(&job.id, None);
+        if let Some(destination) = self.destination.filter(|_| !job.cached && self.form == Form::Gzip) {
+            match self.send(job, destination, &progress) {
+                Ok(sent) => return Ok(sent),
+                // From the store it can be sent as often as that takes.
+                Err(error) => self.output.detail(&format!("Layer '{}' is stored and sent later: {error:?}", job.id)),
+            }
+        }
+        let mut left_out = Vec::new();
         let layer = self.store.new_layer(self.form, |writer: &mut LayerWriter<BlobWriter>| {
             left_out = write(&job.contents, self.owner, &mut Counted { writer, progress: &progress })?;
             Ok(())
         })?;
         Ok((layer.commit(job.history())?, left_out))
+    }
+
+    /// Packs the files of a layer and sends the blob at the same time.
+    fn send(&self, job: &Job, destination: Destination, progress: &Progress) -> Result<(Layer, Vec<String>)> {
+        let mut writer = LayerWriter::new(destination.begin(), self.form);
+        let left_out = write(&job.contents, self.owner, &mut Counted { writer: &mut writer, progress })?;
+        let (written, outgoing) = writer.finish().context(|| "cannot send the layer")?;
+        outgoing.finish(&written, self.store)?;
+        let blob = Descriptor::new(media_type::LAYER_GZIP, written.size, written.digest);
+        Ok((Layer { blob, diff_id: written.diff_id, history: job.history() }, left_out))
     }
 }
 

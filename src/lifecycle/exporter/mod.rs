@@ -3,6 +3,7 @@
 
 mod buildpack_layers;
 mod configure;
+mod destination;
 pub mod extended;
 mod label;
 mod layers;
@@ -13,6 +14,7 @@ mod sbom;
 mod slices;
 
 pub use configure::source_date_epoch;
+pub use destination::Destination;
 pub use save::save;
 pub use sbom::SbomFile;
 
@@ -71,6 +73,8 @@ pub struct Export<'a> {
     pub previous: Option<&'a Image>,
     /// Where the blobs of the previous image are.
     pub previous_blobs: Blobs,
+    /// Where the image goes, if that is a registry and large layers are to be sent while they are made.
+    pub destination: Option<Destination<'a>>,
     /// What was restored before the build.
     pub restored: &'a Restored,
     /// The cache that it was restored from.
@@ -154,7 +158,7 @@ pub struct Launcher<'a> {
 /// What became of an export.
 #[derive(Debug)]
 pub struct Exported {
-    /// The image; the blobs of its layers are in the store.
+    /// The image; the blobs of its new layers are in the store, or at the destination.
     pub image: Image,
     /// What it is made of.
     #[cfg_attr(not(test), expect(dead_code, reason = "tests compare it"))]
@@ -193,7 +197,9 @@ fn export_layers(request: &Export, store: &Store, output: &Output) -> Result<Exp
     let previous = previous(request);
     let found = buildpack_layers::read(request)?;
     let jobs = layers::jobs(request, &found, &previous, store)?;
-    let maker = Maker { owner: request.owner, form: request.previous_blobs.form(), store, output };
+    // A layer that differs from the previous image's, or goes to where there is nothing, is likely to be sent anyway.
+    let destination = request.destination.filter(|destination| request.previous.is_some() || destination.is_new());
+    let maker = Maker { owner: request.owner, form: request.previous_blobs.form(), store, destination, output };
     let mut made = maker.make(&jobs)?;
     if request.previous_blobs == Blobs::InEngine {
         let unmoved = unmoved(request, &made);

@@ -9,7 +9,7 @@ pub mod sparse;
 use crate::error::{Error, Result};
 use crate::image::{Image, Layer, Reference};
 use crate::lifecycle::documents::report::ImageReport;
-use crate::lifecycle::exporter::Blobs;
+use crate::lifecycle::exporter::{Blobs, Destination};
 use crate::output::Output;
 use crate::store::Store;
 pub use daemon::Daemon;
@@ -108,6 +108,14 @@ impl Images {
         match self {
             Self::Layouts(_) | Self::Registry(_) => Blobs::WithImage,
             Self::Daemon(_) => Blobs::InEngine,
+        }
+    }
+
+    /// Where the large layers of a new image with these names are sent while they are made, if that can be.
+    pub fn destination<'a>(&'a self, names: &'a [Reference]) -> Option<Destination<'a>> {
+        match self {
+            Self::Layouts(_) | Self::Daemon(_) => None,
+            Self::Registry(registry) => registry.destination(names),
         }
     }
 

@@ -5,6 +5,7 @@ use super::{Found, Saved};
 use crate::error::{Context, Error, Result};
 use crate::image::{Image, Layer, Reference};
 use crate::lifecycle::documents::report::ImageReport;
+use crate::lifecycle::exporter::Destination;
 use crate::output::Output;
 use crate::registry::{Blob, Lookup, Push, Registries, Source};
 use crate::store::Store;
@@ -66,6 +67,11 @@ impl Registry {
         Ok(())
     }
 
+    /// Where the layers of a new image can go before it has any name.
+    pub fn destination<'a>(&'a self, names: &'a [Reference]) -> Option<Destination<'a>> {
+        names.first().map(|name| Destination { registries: &self.0, name })
+    }
+
     /// Sends an image under all its names; says of each what became of it.
     pub fn save(&self, image: &Image, names: &[Reference], sources: &[&Found], store: &Store, output: &Output) -> Result<Saved> {
         let documents = image.documents();
@@ -77,7 +83,10 @@ impl Registry {
             let pushed = if is_done {
                 Ok(())
             } else {
-                let blobs = blobs(image, &done, sources);
+                // Large layers went there first.
+                let first = names.first().filter(|_| done.is_empty());
+                let places: Vec<&Reference> = done.iter().copied().chain(first).collect();
+                let blobs = blobs(image, &places, sources);
                 let push = Push { documents: &documents, blobs, store, progress: progress.as_ref().filter(|_| done.is_empty()) };
                 self.0.push_blobs(&push, name)
             };

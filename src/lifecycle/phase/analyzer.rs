@@ -87,7 +87,7 @@ fn restore_sbom(analyzed: &Analyzed, previous: Option<&Found>, images: &Images, 
     let Some(layer) = previous.image.layers.iter().find(|layer| layer.diff_id.as_str() == sbom.sha) else { return Ok(()) };
     output.line("Restoring data for SBOM from previous image");
     let scratch = tempfile::tempdir_in(layers).context(|| format!("cannot write to `{}`", layers.display()))?;
-    let store = Store::open(&scratch.path().join("store"))?;
+    let store = Store::open_passing(&scratch.path().join("store"))?;
     images.fetch(previous, layer, &store)?;
     let unpacked = scratch.path().join("unpacked");
     std::fs::create_dir(&unpacked).context(|| format!("cannot make `{}`", unpacked.display()))?;

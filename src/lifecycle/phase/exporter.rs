@@ -11,7 +11,7 @@ use crate::lifecycle::documents::build_metadata::LauncherMetadata;
 use crate::lifecycle::documents::project_metadata::ProjectMetadata;
 use crate::lifecycle::documents::report::{BuildReport, Report};
 use crate::lifecycle::exporter::extended::{self, Configuration};
-use crate::lifecycle::exporter::{self, Blobs, Export, Exported, Folders, Launcher, Place, RunImage};
+use crate::lifecycle::exporter::{self, Blobs, Destination, Export, Exported, Folders, Launcher, Place, RunImage};
 use crate::lifecycle::images::{Found, Images};
 use crate::lifecycle::layer::inside;
 use crate::lifecycle::restorer::Restored;
@@ -66,7 +66,7 @@ pub(super) struct Made<'a> {
 /// Exports, saves, writes the report, and fills the cache.
 pub(super) fn export(made: &Made, images: &Images, cache: Option<&mut (dyn Cache + '_)>, inputs: &Inputs, phase: &Phase) -> Result<()> {
     let scratch = tempfile::tempdir().context(|| "cannot make a folder to work in")?;
-    let store = Store::open(scratch.path())?;
+    let store = Store::open_passing(scratch.path())?;
     let run_image = made.analyzed.required_run_image()?;
     let find = |name: &str| images.find(name).code(EXPORT_WENT_WRONG);
     let run = find(&run_image.reference)?
@@ -76,7 +76,7 @@ pub(super) fn export(made: &Made, images: &Images, cache: Option<&mut (dyn Cache
     if let Some(previous) = &previous {
         phase.output.line(&format!("Reusing layers from image '{}'", images.spoken(previous)));
     }
-    let below = Below { run: &run, previous: previous.as_ref(), blobs: images.blobs() };
+    let below = Below { run: &run, previous: previous.as_ref(), blobs: images.blobs(), destination: images.destination(made.names) };
     let exported = export_image(made, &below, cache.as_deref(), &store, inputs, phase)?;
     let sources: Vec<&Found> = std::iter::once(&run).chain(&previous).collect();
     let save = || images.save(&exported.image, made.names, &sources, &store, phase.output).code(EXPORT_WENT_WRONG);
@@ -114,6 +114,7 @@ struct Below<'a> {
     run: &'a Found,
     previous: Option<&'a Found>,
     blobs: Blobs,
+    destination: Option<Destination<'a>>,
 }
 
 fn export_image(made: &Made, below: &Below, cache: Option<&dyn Cache>, store: &Store, inputs: &Inputs, phase: &Phase) -> Result<Exported> {
@@ -146,6 +147,7 @@ fn export_image(made: &Made, below: &Below, cache: Option<&dyn Cache>, store: &S
         run_image: RunImage { image: &below.run.image, reference: below.run.identifier.clone(), names, extended: extended.as_ref() },
         previous: below.previous.map(|found| &found.image),
         previous_blobs: below.blobs,
+        destination: below.destination,
         restored: made.restored,
         cache,
         launcher: Launcher {

@@ -76,7 +76,7 @@ pub(super) fn restore(
         extent: if inputs.is_on("skip-layers") || inputs.is_on("skip-restore") { Extent::StoreOnly } else { Extent::Everything },
     };
     let scratch = tempfile::tempdir().context(|| "cannot make a folder to work in")?;
-    restorer::restore(&request, &Store::open(scratch.path())?, phase.output)
+    restorer::restore(&request, &Store::open_passing(scratch.path())?, phase.output)
 }
 
 /// RES-15, RES-16: the extender wants to know the build image, and cannot ask for it.

@@ -220,6 +220,7 @@ impl Build<'_> {
             bom: &[],
             platform_api: Api::new(0, 15),
             previous_blobs: exporter::Blobs::InStore,
+            destination: None,
             launcher: Launcher {
                 program: LAUNCHER,
                 metadata: LauncherMetadata { version: env!("CARGO_PKG_VERSION").into(), ..LauncherMetadata::default() },

@@ -117,6 +117,10 @@ impl Cache for VolumeCache {
         true
     }
 
+    fn takes_blobs(&self) -> bool {
+        false
+    }
+
     fn restore(&self, id: &str, path: &Path, owner: Option<Owner>) -> Result<RestoredLayer> {
         let (buildpack, name) = id.rsplit_once(':').context(|| format!("`{id}` is no layer"))?;
         let cached = self.layers(buildpack).and_then(|layers| layers.get(name));

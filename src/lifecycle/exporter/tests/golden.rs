@@ -148,6 +148,7 @@ fn exported() -> (Project, Exported) {
         bom: &[],
         platform_api: Api::new(0, 15),
         previous_blobs: Blobs::InStore,
+        destination: None,
         run_image: RunImage {
             image: &project.run_image,
             reference: run_image["reference"].as_str().unwrap().into(),

@@ -1,14 +1,16 @@
 //! What the exporter promises, on real folders and a real store.
 
+mod destination;
 mod golden;
 mod rebuild;
 
 use super::*;
 use crate::archive::decompressed;
-use crate::image::{Config, Digest, History, Layer};
+use crate::image::{Config, Digest, History, Layer, Reference};
 use crate::lifecycle::cache::AppCache;
 use crate::lifecycle::documents::{EXEC_ENV_LABEL, PROJECT_METADATA_LABEL};
 use crate::lifecycle::restorer::{Extent, Restore, restore};
+use crate::registry::{Credentials, Registries};
 use std::fs::{self, Permissions};
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
@@ -27,6 +29,7 @@ struct Project {
     restored: Restored,
     process_type: Option<String>,
     launcher: Vec<u8>,
+    destination: Option<(Registries, Reference)>,
 }
 
 impl Project {
@@ -59,6 +62,7 @@ impl Project {
             restored: Restored::new(),
             process_type: None,
             launcher: b"launcher".to_vec(),
+            destination: None,
         };
         project.write("layers/config/metadata.toml", "processes = []\n");
         project
@@ -99,6 +103,7 @@ impl Project {
             bom: &[],
             platform_api: Api::new(0, 15),
             previous_blobs: Blobs::InStore,
+            destination: self.destination.as_ref().map(|(registries, name)| Destination { registries, name }),
             launcher: Launcher { program: &self.launcher, metadata: LauncherMetadata::default(), sboms: &[] },
             project: &ProjectMetadata::default(),
             process_type: self.process_type.as_deref(),
