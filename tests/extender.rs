@@ -126,6 +126,24 @@ fn members(layout: &Path, manifest: &Value, number: usize) -> BTreeMap<String, S
     listed.lines().map(fields).map(|fields| (fields[5..].join(" "), format!("{} {}", fields[0], fields[1]))).collect()
 }
 
+/// `cap_net_bind_service` in the form of `security.capability`.
+const CAPABILITY: [u8; 20] = [1, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+
+/// The members of a layer that have those capabilities.
+fn capable(blob: &Path) -> Vec<String> {
+    let mut tar = tar::Archive::new(flate2::read::MultiGzDecoder::new(fs::File::open(blob).unwrap()));
+    let mut found = Vec::new();
+    for entry in tar.entries().unwrap() {
+        let mut entry = entry.unwrap();
+        let path = entry.path().unwrap().display().to_string();
+        let mut records = entry.pax_extensions().unwrap().into_iter().flatten().map(Result::unwrap);
+        if records.any(|record| record.key_bytes() == b"SCHILY.xattr.security.capability" && record.value_bytes() == CAPABILITY) {
+            found.push(path);
+        }
+    }
+    found
+}
+
 fn text(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
@@ -149,17 +167,19 @@ touch /workspace/not /layers/not /platform/not /kaniko/not /tmp
 EOF
 COPY --chown=1000:1000 file /opt/copied
 WORKDIR /opt/empty
-RUN echo $build_id > /opt/id
+RUN echo $build_id > /opt/id; cp --preserve=all /opt/copied /opt/capable
 USER ${user_id}:${group_id}
 LABEL io.buildpacks.rebasable=true
 "#;
 
-/// EXT-01, EXT-02, EXT-03, EXT-04, EXT-05, EXT-06, EXT-07, EXT-08, EXT-11, EXT-12, EXT-13, EXT-15, IN-33.
+/// EXT-01, EXT-02, EXT-03, EXT-04, EXT-05, EXT-06, EXT-07, EXT-08, EXT-11, EXT-12, EXT-13, EXT-15, IN-33, EXP-04.
 #[test]
 fn the_run_image_is_extended_in_its_container() {
     let config = "[[run.args]]\nname = 'GIVEN'\nvalue = 'by the extension'\n[[build.args]]\nname = 'GIVEN'\nvalue = 'no'\n";
     let files = [("run.Dockerfile", RUN), ("build.Dockerfile", "broken"), ("extend-config.toml", config), ("context.run/file", "f")];
     let container = Container::new(&files);
+    let context = container.path("layers/generated/acme_ext/context.run/file");
+    rustix::fs::setxattr(context, "security.capability", &CAPABILITY, rustix::fs::XattrFlags::empty()).unwrap();
     let output = container.extend(&["-kind", "run"]);
     assert!(output.status.success(), "{}", text(&output));
     assert!(!text(&output).contains("Using cache"), "{}", text(&output));
@@ -184,8 +204,11 @@ fn the_run_image_is_extended_in_its_container() {
     assert!(first.keys().all(|path| !forbidden.iter().any(|name| path.starts_with(name))), "{first:#?}");
     let second = members(&layout, &manifest, container.layers + 1);
     assert_eq!(second.get("opt/copied").unwrap(), "-rw-r--r-- 1000/1000");
-    let blob = layout.join("blobs/sha256").join(&layers[container.layers]["digest"].as_str().unwrap()[7..]);
-    let arguments = succeed(Command::new("tar").arg("-xzOf").arg(blob).arg("opt/args"));
+    let blob = |number: usize| layout.join("blobs/sha256").join(&layers[number]["digest"].as_str().unwrap()[7..]);
+    assert_eq!(capable(&blob(container.layers)), [""; 0]);
+    assert_eq!(capable(&blob(container.layers + 1)), ["opt/copied"]);
+    assert_eq!(capable(&blob(container.layers + 3)), ["opt/capable"]);
+    let arguments = succeed(Command::new("tar").arg("-xzOf").arg(blob(container.layers)).arg("opt/args"));
     let user = config["config"]["User"].as_str().unwrap().replace(':', "|");
     assert_eq!(arguments, format!("{user}|by the extension\n"));
     assert_eq!(config["config"]["Labels"]["io.buildpacks.rebasable"], "true");

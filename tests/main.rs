@@ -16,6 +16,7 @@ mod failures;
 mod interoperation;
 mod kill;
 mod mmdebstrap;
+mod phases;
 mod reference;
 mod registry;
 mod support;

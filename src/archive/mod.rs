@@ -1,6 +1,7 @@
 //! The only reader and writer of tar: deterministic out, hostile-proof in. Writing starts with [`TarWriter`] over a [`LayerWriter`], reading
 //! with [`unpack`] and [`decompressed`].
 
+mod capability;
 mod compress;
 mod entry;
 mod extension;
@@ -13,6 +14,7 @@ mod upper;
 mod whiteouts;
 mod write;
 
+pub use capability::capability;
 pub use entry::{Entry, Kind};
 pub use layer::{Form, LayerWriter, Written};
 pub use normal::copy_with_time;

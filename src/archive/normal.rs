@@ -5,7 +5,7 @@ use super::{Entry, Kind, TarWriter};
 use crate::error::{Context, Result};
 use std::io::{Read, Write};
 
-/// Copies the tar `layer` to the end of `tar`, and ends that. Owners and names stay. Pipes and devices are left out (EXP-04).
+/// Copies the tar `layer` to the end of `tar`, and ends that. Owners, names and the capabilities of programs stay. Pipes and devices are left out (EXP-04).
 ///
 /// # Errors
 /// When the tar is damaged, or cannot be written.
@@ -22,7 +22,7 @@ pub fn copy_with_time(layer: impl Read, tar: &mut TarWriter<impl Write>) -> Resu
         let entry =
             Entry { path: member.path, kind, mode: member.mode, uid: member.uid.into(), gid: member.gid.into(), mtime: Entry::NORMAL_TIME };
         let describe = || format!("cannot pack `{}`", String::from_utf8_lossy(&entry.path));
-        tar.append(&entry, &mut members).context(describe)?;
+        tar.append_capable(&entry, member.capability.as_deref(), &mut members).context(describe)?;
     }
     tar.end().context(|| "cannot write the layer")
 }

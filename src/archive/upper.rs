@@ -4,7 +4,7 @@
 //! Whiteouts and opaque folders become those of OCI layers, whichever of its forms overlayfs used. A file with several names is one member
 //! and links to it. Sockets, pipes and devices are left out, and so are folders that overlayfs copied without need.
 
-use super::{Entry, Kind, TarWriter};
+use super::{Entry, Kind, TarWriter, capability};
 use crate::error::{Context, Result};
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -204,18 +204,4 @@ fn is_whiteout(source: &Path, found: &Metadata) -> bool {
 fn marked(source: &Path, attribute: &str, value: &[u8]) -> bool {
     let mut found = [0; 2];
     rustix::fs::lgetxattr(source, attribute, &mut found).is_ok_and(|length| value.is_empty() || &found[..length] == value)
-}
-
-/// The capabilities of a program, as they are for root of every machine.
-fn capability(file: &File) -> Option<Vec<u8>> {
-    const VERSION: usize = 3;
-    /// Without and with the number of the root who set them (linux/capability.h, `vfs_cap_data` and `vfs_ns_cap_data`).
-    const LENGTHS: [usize; 2] = [20, 24];
-    let mut value = [0; LENGTHS[1]];
-    let length = rustix::fs::fgetxattr(file, "security.capability", &mut value).ok()?;
-    if length == LENGTHS[1] && value[VERSION] == 3 {
-        value[VERSION] = 2;
-        return Some(value[..LENGTHS[0]].to_vec());
-    }
-    Some(value[..length].to_vec())
 }

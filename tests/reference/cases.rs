@@ -257,13 +257,13 @@ fn caches_come_and_go() {
     compare("cache-changes");
 }
 
-/// GEN-01, GEN-02, GEN-05, GEN-14, GEN-15, GEN-16, DET-02.
+/// GEN-01, GEN-02, GEN-05, GEN-14, GEN-15, GEN-16, DET-02, API-13.
 #[test]
 fn extensions_on_platform_api_0_12() {
     compare("extensions-0.12");
 }
 
-/// GEN-01, GEN-06, GEN-07, GEN-15.
+/// GEN-01, GEN-06, GEN-07, GEN-15, API-13, VER-19.
 #[test]
 fn extensions_on_platform_api_0_13() {
     compare("extensions-0.13");
@@ -303,4 +303,28 @@ fn the_lifecycle_takes_verbs_and_log_levels() {
 #[test]
 fn what_lies_between_the_phases_may_be_odd() {
     compare("odd-inputs");
+}
+
+/// RES-23, FMT-10.
+#[test]
+fn another_execution_environment_restores_the_same() {
+    compare("exec-env-changes");
+}
+
+/// CRE-09.
+#[test]
+fn a_creator_may_stay_root() {
+    compare("creator-as-root");
+}
+
+/// IN-21.
+#[test]
+fn flags_say_where_layouts_are() {
+    compare("layouts-by-flag");
+}
+
+/// EXIT-04.
+#[test]
+fn a_restorer_that_cannot_write_says_so() {
+    compare("refused-restores");
 }

@@ -1,6 +1,6 @@
 //! Images in registries: a real one runs on loopback.
 
-mod bench;
+pub mod bench;
 mod build;
 mod cache;
 mod refusals;

@@ -1,7 +1,7 @@
 //! The layer that an instruction makes: its files sorted by path, with one time, so that the same files make the same layer (EXP-04).
 
 use super::root::{Entry as Found, EntryKind, Root};
-use crate::archive::{Entry, Kind, TarWriter};
+use crate::archive::{Entry, Kind, TarWriter, capability};
 use crate::error::{Context, Error, Result};
 use crate::image::{History, Layer};
 use crate::store::Store;
@@ -84,7 +84,11 @@ impl Files {
                 Content::Link(target) => [b"link", target.as_slice()].iter().for_each(|bytes| hash.update(bytes)),
                 Content::HardLink(target) => [b"also", target.as_slice()].iter().for_each(|bytes| hash.update(bytes)),
                 Content::Text(text) => hash.update(Sha256::digest(text)),
-                Content::File(source) => hash.update(digest_of(source)?),
+                Content::File(source) => {
+                    let file = open(source)?;
+                    hash.update(capability(&file).unwrap_or_default());
+                    hash.update(digest_of(file).context(|| format!("cannot read `{}`", source.display()))?);
+                }
             }
         }
         Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
@@ -130,7 +134,7 @@ fn write<W: Write>(tar: &mut TarWriter<W>, path: &[u8], planned: &Planned) -> Re
         Content::File(source) => {
             let file = open(source)?;
             let size = file.metadata()?.len();
-            tar.append(&Entry { kind: Kind::File { size }, ..entry }, file)?;
+            tar.append_capable(&Entry { kind: Kind::File { size }, ..entry }, capability(&file).as_deref(), file)?;
         }
         Content::Whiteout => tar.append(&Entry { kind: Kind::File { size: 0 }, path: whiteout(path), mode: 0, ..entry }, io::empty())?,
     }
@@ -150,7 +154,7 @@ fn open(path: &Path) -> Result<File> {
     rustix::fs::openat(CWD, path, flags, Mode::empty()).map(File::from).context(|| format!("cannot read `{}`", path.display()))
 }
 
-fn digest_of(path: &Path) -> Result<[u8; 32]> {
+fn digest_of(mut file: File) -> io::Result<[u8; 32]> {
     struct Hashed(Sha256);
     impl Write for Hashed {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -162,6 +166,6 @@ fn digest_of(path: &Path) -> Result<[u8; 32]> {
         }
     }
     let mut hash = Hashed(Sha256::new());
-    io::copy(&mut open(path)?, &mut hash).context(|| format!("cannot read `{}`", path.display()))?;
+    io::copy(&mut file, &mut hash)?;
     Ok(hash.0.finalize().into())
 }

@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::image::{Image, Layer, Reference};
 use crate::lifecycle::documents::report::ImageReport;
 use crate::lifecycle::exporter::{Blobs, Destination};
+use crate::lifecycle::log::timed;
 use crate::output::Output;
 use crate::store::Store;
 pub use daemon::Daemon;
@@ -132,15 +133,16 @@ impl Images {
     /// # Errors
     /// When a name cannot be written; the others are written nonetheless, and the message lists each that is not (EXP-31).
     pub fn save(&self, image: &Image, names: &[Reference], sources: &[&Found], store: &Store, output: &Output) -> Result<ImageReport> {
-        if let Some(name) = names.first() {
-            output.line(&format!("Saving {name}..."));
-        }
-        match self {
-            Self::Layouts(layouts) => layouts.save_all(image, names, sources, store),
-            Self::Registry(registry) => registry.save(image, names, sources, store, output),
-            Self::Daemon(daemon) => daemon.save(image, names, sources, store, output),
-        }?
-        .report(output)
+        let what = format!("Saving {}...", names.first().map(ToString::to_string).unwrap_or_default());
+        timed(&what, output, || {
+            output.line(&what);
+            match self {
+                Self::Layouts(layouts) => layouts.save_all(image, names, sources, store),
+                Self::Registry(registry) => registry.save(image, names, sources, store, output),
+                Self::Daemon(daemon) => daemon.save(image, names, sources, store, output),
+            }?
+            .report(output)
+        })
     }
 }
 

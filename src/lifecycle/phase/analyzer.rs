@@ -27,10 +27,12 @@ pub(super) fn run(inputs: &Inputs, phase: &Phase) -> Result<()> {
     let layers = inputs.path("layers");
     let engine = images::connect(inputs)?;
     let registries = registries::open(inputs, phase)?;
-    become_user(inputs.owner(), &[Some(&layers), inputs.optional_path("launch-cache").as_deref()])?;
+    let launch_cache = inputs.optional_path("launch-cache");
+    phase.ensure_privileges(|| become_user(inputs.owner(), &[Some(&layers), launch_cache.as_deref()]))?;
     let images = images::open(engine, inputs, phase, &registries)?;
     let run_image = run_image::choose(&names[0], &images, inputs, phase)?;
-    let analyzed = analyze(&names, &run_image, &images, &registries, inputs, phase.output).code(ANALYZE_WENT_WRONG)?;
+    let analyzed = phase.timed("Analyzer", || analyze(&names, &run_image, &images, &registries, inputs, phase.output));
+    let analyzed = analyzed.code(ANALYZE_WENT_WRONG)?;
     write(&inputs.path("analyzed"), &analyzed.to_toml()?)
 }
 

@@ -13,7 +13,7 @@ const BUILD_WENT_WRONG: u8 = 52;
 /// Runs the buildpacks of the group and writes `metadata.toml`.
 pub(super) fn run(inputs: &Inputs, phase: &Phase) -> Result<()> {
     inputs.images(0..=0)?;
-    refuse_root("build")?;
+    phase.ensure_privileges(|| refuse_root("build"))?;
     build(inputs, phase)
 }
 
@@ -39,7 +39,8 @@ pub(super) fn build(inputs: &Inputs, phase: &Phase) -> Result<()> {
         environment: Environment::for_build(phase.environment.iter().cloned()),
         platform_api: inputs.api,
     };
-    let built = builder::build(input, &|level, line| phase.log(level, line), &mut |line| phase.output.buildpack_line(line));
+    let (log, mut line) = (|level, line: &str| phase.log(level, line), |line: &str| phase.output.buildpack_line(line));
+    let built = phase.timed("Builder", || builder::build(input, &log, &mut line));
     match built {
         Err(error) if error.exit_code() == 1 => Err(error).code(BUILD_WENT_WRONG),
         other => other.map(drop),

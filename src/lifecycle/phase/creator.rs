@@ -24,7 +24,7 @@ pub(super) fn run(inputs: &Inputs, phase: &Phase) -> Result<()> {
         (inputs.path("layers"), inputs.optional_path("cache-dir"), inputs.optional_path("launch-cache"));
     let engine = images::connect(inputs)?;
     let registries = registries::open(inputs, phase)?;
-    become_user(inputs.owner(), &[cache_folder.as_deref(), launch_cache.as_deref(), Some(&layers)])?;
+    phase.ensure_privileges(|| become_user(inputs.owner(), &[cache_folder.as_deref(), launch_cache.as_deref(), Some(&layers)]))?;
     let environment = with_home(phase.environment, inputs.owner())?;
     let hermetic = Phase { output: phase.output, environment: &environment };
     let images = images::open(engine, inputs, phase, &registries)?;
@@ -35,7 +35,7 @@ pub(super) fn run(inputs: &Inputs, phase: &Phase) -> Result<()> {
     let run_image = run_image::choose(&names[0], &images, inputs, phase)?;
 
     phase.output.heading("ANALYZING");
-    let analyzed = analyzer::analyze(&names, &run_image, &images, &registries, inputs, phase.output);
+    let analyzed = phase.timed("Analyzer", || analyzer::analyze(&names, &run_image, &images, &registries, inputs, phase.output));
     let analyzed = analyzed.code(ANALYZE_WENT_WRONG).map_err(|error| failed_to("analyze", error))?;
     write(&inputs.path("analyzed"), &analyzed.to_toml()?)?;
     phase.output.heading("DETECTING");

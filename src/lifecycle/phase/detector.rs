@@ -13,7 +13,7 @@ use launcher::file::read_document;
 /// Finds the group, runs its extensions, and writes `group.toml` and `plan.toml` (DET-40, DET-41, DET-43).
 pub(super) fn run(inputs: &Inputs, phase: &Phase) -> Result<()> {
     inputs.images(0..=0)?;
-    refuse_root("detect")?;
+    phase.ensure_privileges(|| refuse_root("detect"))?;
     detect(inputs, phase, Extensions::Generate)
 }
 
@@ -47,7 +47,8 @@ pub(super) fn detect(inputs: &Inputs, phase: &Phase, extensions: Extensions) -> 
         exec_env: &exec_env,
     };
     let input = detector::Input { modules: &modules, order: &order, detect, platform_api: inputs.api };
-    let detected = detector::detect(&input, &|level, line| phase.log(level, line)).map_err(|error| nothing_passed(error, phase))?;
+    let detected = phase.timed("Detector", || detector::detect(&input, &|level, line| phase.log(level, line)));
+    let detected = detected.map_err(|error| nothing_passed(error, phase))?;
     let group = GroupDocument { group: elements(&detected.buildpacks), extensions: elements(&detected.extensions) };
     write(&inputs.path("group"), &toml::to_string(&group).context(|| "cannot write the group")?)?;
     write_plan(&detected.plan, inputs)?;
@@ -62,7 +63,9 @@ pub(super) fn detect(inputs: &Inputs, phase: &Phase, extensions: Extensions) -> 
         offered: &run_image::offered(inputs, phase)?,
     };
     let (log, mut line) = (|level: Level, line: &str| phase.log(level, line), |line: &str| phase.output.buildpack_line(line));
-    let (plan, analyzed) = generator::generate(&input, detected.plan, analyzed(inputs, phase)?, &log, &mut line)?;
+    let analyzed = analyzed(inputs, phase)?;
+    let generated = phase.timed("Generator", || generator::generate(&input, detected.plan, analyzed, &log, &mut line));
+    let (plan, analyzed) = generated?;
     write(&inputs.path("analyzed"), &analyzed.to_toml()?)?;
     write_plan(&plan, inputs)
 }

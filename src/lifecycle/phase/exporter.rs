@@ -45,7 +45,7 @@ pub(super) fn run(inputs: &Inputs, phase: &Phase) -> Result<()> {
     let (cache_folder, launch_cache) = (inputs.optional_path("cache-dir"), inputs.optional_path("launch-cache"));
     let engine = images::connect(inputs)?;
     let registries = registries::open(inputs, phase)?;
-    become_user(inputs.owner(), &[cache_folder.as_deref(), launch_cache.as_deref()])?;
+    phase.ensure_privileges(|| become_user(inputs.owner(), &[cache_folder.as_deref(), launch_cache.as_deref()]))?;
     let images = images::open(engine, inputs, phase, &registries)?;
     let mut cache = caches::open(inputs, phase, &registries)?;
     if cache.is_none() && inputs.is_on("parallel") {
@@ -77,7 +77,7 @@ pub(super) fn export(made: &Made, images: &Images, cache: Option<&mut (dyn Cache
         phase.output.line(&format!("Reusing layers from image '{}'", images.spoken(previous)));
     }
     let below = Below { run: &run, previous: previous.as_ref(), blobs: images.blobs(), destination: images.destination(made.names) };
-    let exported = export_image(made, &below, cache.as_deref(), &store, inputs, phase)?;
+    let exported = phase.timed("Exporter", || export_image(made, &below, cache.as_deref(), &store, inputs, phase))?;
     let sources: Vec<&Found> = std::iter::once(&run).chain(&previous).collect();
     let save = || images.save(&exported.image, made.names, &sources, &store, phase.output).code(EXPORT_WENT_WRONG);
     let image = match cache {
@@ -95,7 +95,7 @@ pub(super) fn export(made: &Made, images: &Images, cache: Option<&mut (dyn Cache
 
 /// EXP-37: a cache that cannot be kept costs the next build time, not this one its success.
 fn keep(cache: &mut dyn Cache, exported: &Exported, store: &Store, phase: &Phase) {
-    if let Err(error) = cache.commit(&exported.cache, store, phase.output) {
+    if let Err(error) = phase.timed("Cache", || cache.commit(&exported.cache, store, phase.output)) {
         phase.output.warn(&format!("Failed to export cache: {error:?}"));
     }
 }

@@ -51,7 +51,7 @@ fn kind(inputs: &Inputs) -> Result<Kind> {
 
 /// Returns the extended image, and how many of its layers are the base's.
 fn extend(kind: Kind, inputs: &Inputs, phase: &Phase) -> Result<(Image, usize)> {
-    refuse_outside_container(phase.environment)?;
+    phase.ensure_privileges(|| refuse_outside_container(phase.environment))?;
     let analyzed = Analyzed::parse(&read(&inputs.path("analyzed"), "analyzed")?).context(|| "failed to read analyzed file")?;
     let group = GroupDocument::parse(&read(&inputs.path("group"), "group")?).context(|| "failed to read group file")?;
     super::exporter::check_apis(&group)?;
@@ -72,7 +72,8 @@ fn extend(kind: Kind, inputs: &Inputs, phase: &Phase) -> Result<(Image, usize)> 
     let proxies = proxies(phase);
     let request = Extend { kind, dockerfiles: &dockerfiles, image: &base, reference: &reference, proxies: &proxies, steps };
     std::env::set_current_dir("/").context(|| "cannot enter `/`")?;
-    Ok((extender::extend(&request, &mut root, &log)?, base.layers.len()))
+    let extended = phase.timed("Extender", || extender::extend(&request, &mut root, &log))?;
+    Ok((extended, base.layers.len()))
 }
 
 /// EXT-02.

@@ -18,7 +18,7 @@ mod restorer;
 mod run_image;
 mod sboms;
 
-use super::log::Level;
+use super::log::{Level, timed};
 use crate::error::{Advice, Context, Error, Result};
 use crate::output::{Colour, Convention, Output, Settings, Verbosity};
 use inputs::Inputs;
@@ -85,7 +85,7 @@ pub fn run(start: &Start) -> Option<u8> {
     }
     let plain = Output::new(Settings { convention: Convention::Phase, ..Settings::default() });
     let result = platform_api(start).and_then(|api| match own {
-        Some(program) => run_program(program, api, start, &start.arguments),
+        Some(program) => run_program(program, name, api, start, &start.arguments),
         None => run_verb(api, start),
     });
     Some(result.unwrap_or_else(|error| {
@@ -101,7 +101,7 @@ fn run_verb(api: Api, start: &Start) -> Result<u8> {
         return print(&version());
     }
     match PROGRAMS.iter().find(|(_, _, known)| *known == verb) {
-        Some((program, _, _)) => run_program(*program, api, start, &start.arguments[1..]),
+        Some((program, _, _)) => run_program(*program, verb, api, start, &start.arguments[1..]),
         None if verb.is_empty() => Err(Error::new("failed to parse arguments")).code(BAD_ARGUMENT),
         None => Err(Error::new(format!("failed to recognize phase: {verb}"))
             .code(BAD_ARGUMENT)
@@ -109,7 +109,8 @@ fn run_verb(api: Api, start: &Start) -> Result<u8> {
     }
 }
 
-fn run_program(program: Program, api: Api, start: &Start, arguments: &[OsString]) -> Result<u8> {
+/// Runs a program that is `called` by its own name or by its verb.
+fn run_program(program: Program, called: &str, api: Api, start: &Start, arguments: &[OsString]) -> Result<u8> {
     let inputs = Inputs::read(program, api, arguments, &start.environment)?;
     if inputs.wants_help() {
         return print(&flags::usage(program, api));
@@ -125,7 +126,7 @@ fn run_program(program: Program, api: Api, start: &Start, arguments: &[OsString]
     };
     let output = Output::new(settings);
     let phase = Phase { output: &output, environment: &start.environment };
-    output.detail(&format!("Starting {}...", program.name()));
+    output.detail(&format!("Starting {called}...\nParsing inputs..."));
     let function: fn(&Inputs, &Phase) -> Result<()> = match program {
         Program::Analyzer => analyzer::run,
         Program::Detector => detector::run,
@@ -177,6 +178,19 @@ impl Phase<'_> {
             Level::Info => self.output.line(line),
             Level::Warning => self.output.warn(line),
         }
+    }
+
+    /// Makes sure that the phase runs as whom it should, before it does its work (EXIT-15).
+    fn ensure_privileges(&self, ensure: impl FnOnce() -> Result<()>) -> Result<()> {
+        self.output.detail("Ensuring privileges...");
+        ensure()?;
+        self.output.detail("Executing command...");
+        Ok(())
+    }
+
+    /// Does a piece of work and tells how long it took (EXIT-15).
+    fn timed<T>(&self, name: &str, work: impl FnOnce() -> T) -> T {
+        timed(name, self.output, work)
     }
 
     /// Refuses a feature that the platform must have asked for (API-11, API-12, API-14).

@@ -25,7 +25,7 @@ pub(super) fn run(inputs: &Inputs, phase: &Phase) -> Result<()> {
     };
     let engine = images::connect(inputs)?;
     let registries = registries::open(inputs, phase)?;
-    become_user(inputs.owner(), &[])?;
+    phase.ensure_privileges(|| become_user(inputs.owner(), &[]))?;
     let images = images::open(engine, inputs, phase, &registries)?;
     let previous = inputs.text("previous-image").filter(|_| inputs.api >= Api::new(0, 11));
     let app_name = previous.unwrap_or_else(|| names[0].to_string());
@@ -49,7 +49,7 @@ pub(super) fn run(inputs: &Inputs, phase: &Phase) -> Result<()> {
         platform_api: inputs.api,
         force: inputs.is_on("force"),
     };
-    let rebased = rebase(&request, phase.output).code(REBASE_WENT_WRONG)?;
+    let rebased = phase.timed("Rebaser", || rebase(&request, phase.output)).code(REBASE_WENT_WRONG)?;
     let scratch = tempfile::tempdir().context(|| "cannot make a folder to work in")?;
     let store = Store::open_passing(scratch.path())?;
     let image = images.save(&rebased, &names, &[&run, &app], &store, phase.output).code(REBASE_WENT_WRONG)?;

@@ -22,7 +22,7 @@ pub(super) fn run(inputs: &Inputs, phase: &Phase) -> Result<()> {
     let (layers, cache_folder) = (inputs.path("layers"), inputs.optional_path("cache-dir"));
     let engine = images::connect(inputs)?;
     let registries = registries::open(inputs, phase)?;
-    become_user(inputs.owner(), &[Some(&layers), cache_folder.as_deref(), Some(Path::new("/kaniko"))])?;
+    phase.ensure_privileges(|| become_user(inputs.owner(), &[Some(&layers), cache_folder.as_deref(), Some(Path::new("/kaniko"))]))?;
     let group = GroupDocument::parse(&read(&inputs.path("group"), "group")?).context(|| "failed to read group file")?;
     super::exporter::check_apis(&group)?;
     let analyzed_path = inputs.path("analyzed");
@@ -76,7 +76,8 @@ pub(super) fn restore(
         extent: if inputs.is_on("skip-layers") || inputs.is_on("skip-restore") { Extent::StoreOnly } else { Extent::Everything },
     };
     let scratch = tempfile::tempdir().context(|| "cannot make a folder to work in")?;
-    restorer::restore(&request, &Store::open_passing(scratch.path())?, phase.output)
+    let store = Store::open_passing(scratch.path())?;
+    phase.timed("Restorer", || restorer::restore(&request, &store, phase.output))
 }
 
 /// RES-15, RES-16: the extender wants to know the build image, and cannot ask for it.
