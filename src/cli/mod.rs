@@ -6,6 +6,7 @@ mod doctor;
 mod images;
 mod inspect;
 mod lifecycle;
+mod login;
 mod rmi;
 mod run;
 mod store;
@@ -84,6 +85,8 @@ enum Command {
     Inspect(inspect::Arguments),
     Builder(builder::Arguments),
     Lifecycle(lifecycle::Arguments),
+    Login(login::Arguments),
+    Logout(login::LogoutArguments),
     Store(store::Arguments),
     Doctor(doctor::Arguments),
 }
@@ -157,6 +160,8 @@ impl CommandLine {
             Command::Builder(arguments) => arguments.run(&session),
             Command::Lifecycle(arguments) => arguments.run(&session),
             Command::Store(arguments) => arguments.run(&session),
+            Command::Login(arguments) => arguments.run(&session),
+            Command::Logout(arguments) => arguments.run(&session),
             Command::Doctor(arguments) => arguments.run(&session),
         }
     }

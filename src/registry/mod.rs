@@ -8,6 +8,7 @@ mod credentials;
 mod endpoint;
 mod fault;
 mod find;
+mod login;
 mod new_blob;
 mod pull;
 mod push;
@@ -15,7 +16,7 @@ mod session;
 mod tags;
 mod upload;
 
-pub use credentials::{Credentials, Environment};
+pub use credentials::{Credentials, Environment, Place, plain_key};
 pub use find::{Lookup, Remote, host_architecture};
 pub use new_blob::NewBlob;
 pub use pull::pull;

@@ -30,6 +30,8 @@ pub(super) struct Session {
 /// What a request wants to do.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Access<'a> {
+    /// Nothing but to be known.
+    Nothing,
     /// Read the repository.
     Pull,
     /// Write to it.
@@ -195,7 +197,7 @@ impl Session {
 fn address(call: &Call, base: &Url) -> Result<Url, Failure> {
     let url = match &call.place {
         Place::Path(path) => {
-            let path = format!("v2/{}/{path}", call.repository);
+            let path = if call.repository.is_empty() { "v2/".to_string() } else { format!("v2/{}/{path}", call.repository) };
             base.join(&path).map_err(|error| Error::from_cause(format!("`{path}` is no address"), error))?
         }
         Place::Url(url) => url.clone(),

@@ -3,6 +3,7 @@
 pub mod bench;
 mod build;
 mod cache;
+mod login;
 mod refusals;
 
 use crate::support::{PASSWORD, Registry, USER, succeed};

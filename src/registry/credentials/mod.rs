@@ -4,6 +4,7 @@
 
 mod environment;
 mod file;
+mod keep;
 mod program;
 
 use self::file::File;
@@ -16,6 +17,8 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
+
+pub use keep::Place;
 
 /// Where credentials are.
 #[derive(Clone, Debug, Default)]
@@ -46,7 +49,7 @@ pub enum Credential {
 }
 
 impl Credential {
-    fn basic(user: &str, password: &str) -> Self {
+    pub(super) fn basic(user: &str, password: &str) -> Self {
         Self::Basic(STANDARD.encode(format!("{user}:{password}")))
     }
 }
@@ -97,6 +100,11 @@ impl Environment {
 }
 
 impl Credentials {
+    /// This credential for this registry, and nothing else.
+    pub(super) fn only(registry: &str, credential: Credential) -> Self {
+        Self { given: BTreeMap::from([(registry.to_string(), credential)]), ..Self::default() }
+    }
+
     /// Reads the credentials that variables and files have.
     ///
     /// # Errors
@@ -158,7 +166,7 @@ impl Credentials {
 }
 
 /// A registry's key in files: `https://quay.io/v1/` means `quay.io`; a path below it is kept.
-fn plain_key(key: &str) -> String {
+pub fn plain_key(key: &str) -> String {
     let key = key.strip_prefix("https://").or_else(|| key.strip_prefix("http://")).unwrap_or(key).trim_end_matches('/');
     let key = key.strip_suffix("/v1").or_else(|| key.strip_suffix("/v2")).unwrap_or(key);
     match key {

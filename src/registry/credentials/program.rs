@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// A longer answer is no credential.
 const LONGEST: u64 = 64 << 10;
 /// The name that Docker keeps the credentials of its own registry under.
-const DOCKER_HUB: &str = "https://index.docker.io/v1/";
+pub(super) const DOCKER_HUB: &str = "https://index.docker.io/v1/";
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -31,19 +31,8 @@ struct Answer {
 /// # Errors
 /// When the program is not there, fails, or answers something else. No error shows its answer.
 pub(super) fn ask(name: &str, registry: &str, path: &Option<OsString>) -> Result<Credential> {
-    let program = find(&format!("docker-credential-{name}"), path).context(|| "no folder of `PATH` has that program")?;
-    let mut command = Command::new(program);
-    let mut child = command.arg("get").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
     let key = if registry == "index.docker.io" { DOCKER_HUB } else { registry };
-    if let Some(mut input) = child.stdin.take() {
-        // A program that does not read its input may still answer.
-        drop(input.write_all(key.as_bytes()));
-    }
-    let succeeded = wait(&mut child)?;
-    let mut answer = String::new();
-    if let Some(output) = child.stdout.take() {
-        output.take(LONGEST).read_to_string(&mut answer).context(|| "its answer is no text")?;
-    }
+    let (succeeded, answer) = run(name, "get", key, path)?;
     if !succeeded {
         // This is how the protocol says that the program does not know.
         let unknown = answer.contains("credentials not found");
@@ -55,6 +44,34 @@ pub(super) fn ask(name: &str, registry: &str, path: &Option<OsString>) -> Result
         "" if answer.secret.is_empty() => Credential::Anonymous,
         user => Credential::basic(user, &answer.secret),
     })
+}
+
+/// Tells `docker-credential-NAME` to `store` or `erase` a credential.
+///
+/// # Errors
+/// When the program is not there or fails. No error shows the message.
+pub(super) fn tell(name: &str, verb: &str, message: &str, path: &Option<OsString>) -> Result<()> {
+    match run(name, verb, message, path)? {
+        (true, _) => Ok(()),
+        (false, said) => Err(Error::new(format!("it ended with an error: {}", said.lines().next().unwrap_or_default()))),
+    }
+}
+
+/// Runs the program; returns whether it succeeded, and what it said.
+fn run(name: &str, verb: &str, message: &str, path: &Option<OsString>) -> Result<(bool, String)> {
+    let program = find(&format!("docker-credential-{name}"), path).context(|| "no folder of `PATH` has that program")?;
+    let mut command = Command::new(program);
+    let mut child = command.arg(verb).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+    if let Some(mut input) = child.stdin.take() {
+        // A program that does not read its input may still answer.
+        drop(input.write_all(message.as_bytes()));
+    }
+    let succeeded = wait(&mut child)?;
+    let mut answer = String::new();
+    if let Some(output) = child.stdout.take() {
+        output.take(LONGEST).read_to_string(&mut answer).context(|| "its answer is no text")?;
+    }
+    Ok((succeeded, answer))
 }
 
 /// Waits without a thread, because this process may still have to give up its privileges. An answer that is longer than a pipe holds runs out

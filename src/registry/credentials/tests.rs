@@ -138,3 +138,48 @@ fn variables_say_where_the_files_are() {
     let environment = Environment::read(|name| (name == "HOME").then(|| "/home/a".into()));
     assert_eq!(environment.files[0], Path::new("/home/a/.docker/config.json"));
 }
+
+/// IMG-11.
+/// What else a person wrote into the file stays.
+#[test]
+fn a_password_is_kept_in_the_file_and_forgotten_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("docker/config.json");
+    let environment = Environment { files: vec![path.clone()], ..Environment::default() };
+    assert_eq!(environment.forget("r.test").unwrap(), None);
+    assert!(!path.exists());
+    assert_eq!(environment.keep("r.test", "me", "first").unwrap(), Place::File(path.clone()));
+    fs::write(&path, r#"{"detachKeys":"ctrl-x","auths":{"https://r.test/v1/":{"auth":"YTpi"},"q.test":{"auth":"YTpi"}}}"#).unwrap();
+    environment.keep("r.test", "me", "pw").unwrap();
+    environment.keep("index.docker.io", "hub", "pw").unwrap();
+    assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    let document: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    let keys: Vec<&str> = document["auths"].as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!((keys, &document["detachKeys"]), (vec!["https://index.docker.io/v1/", "q.test", "r.test"], &"ctrl-x".into()));
+    let of = |registry| Credentials::read(environment.clone()).unwrap().of(registry, "x").unwrap();
+    assert_eq!([of("r.test"), of("index.docker.io"), of("q.test")], [basic("me:pw"), basic("hub:pw"), basic("a:b")]);
+    assert_eq!(environment.forget("r.test").unwrap(), Some(Place::File(path.clone())));
+    assert_eq!((of("r.test"), of("q.test")), (Credential::Anonymous, basic("a:b")));
+    fs::write(&path, "{ hunter2").unwrap();
+    let error = environment.keep("r.test", "me", "pw").unwrap_err();
+    assert!(format!("{error:?}").contains("cannot read the credentials") && !format!("{error:?}").contains("hunter2"), "{error:?}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), "{ hunter2");
+}
+
+/// IMG-11.
+#[test]
+fn a_program_keeps_the_password_where_the_file_names_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let environment = with_file(folder.path(), r#"{"credsStore":"vault"}"#);
+    let environment = Environment { files: environment.files[1..].to_vec(), ..environment };
+    program(folder.path(), "vault", "exit 0");
+    assert_eq!(environment.keep("r.test", "me", "pw").unwrap(), Place::Program("vault".into()));
+    let text = fs::read_to_string(folder.path().join("config.json")).unwrap();
+    assert!(text.contains("r.test") && !text.contains(&STANDARD.encode("me:pw")), "{text}");
+    assert_eq!(environment.forget("r.test").unwrap(), Some(Place::Program("vault".into())));
+    let asked = fs::read_to_string(folder.path().join("asked")).unwrap();
+    assert_eq!(asked, "store {\"Secret\":\"pw\",\"ServerURL\":\"r.test\",\"Username\":\"me\"}\nerase r.test\n");
+    program(folder.path(), "vault", "echo it is locked; exit 1");
+    let error = format!("{:?}", environment.keep("r.test", "me", "secret").unwrap_err());
+    assert!(error.contains("it is locked") && !error.contains("secret"), "{error}");
+}

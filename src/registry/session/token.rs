@@ -49,6 +49,7 @@ impl Token {
 pub(super) fn scopes(repository: &str, access: Access) -> Vec<String> {
     let scope = |repository: &str, actions: &str| format!("repository:{repository}:{actions}");
     match access {
+        Access::Nothing => Vec::new(),
         Access::Pull => vec![scope(repository, "pull")],
         Access::Push => vec![scope(repository, "pull,push")],
         Access::PushFrom(source) => vec![scope(repository, "pull,push"), scope(source, "pull")],
