@@ -166,14 +166,15 @@ fn content(path: &Path) -> io::Result<OsString> {
     content.map_err(|error| io::Error::new(error.kind(), format!("cannot read `{}`: {error}", path.display())))
 }
 
-/// The entries of a folder, sorted by name; none where the folder is missing.
+/// The entries of a folder, sorted by name; none where there is no folder. A file of that name is none: `exec.d/web` may be a program for
+/// every process or the folder of one process's programs.
 ///
 /// # Errors
 /// When the folder cannot be read.
 pub fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(Vec::new()),
         Err(error) => return Err(io::Error::new(error.kind(), format!("cannot read `{}`: {error}", folder.display()))),
     };
     let mut paths: Vec<PathBuf> = entries.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<_>>()?;

@@ -79,6 +79,15 @@ fn a_process_sees_its_layers_and_replaces_the_launcher() {
     assert_eq!(output.status.code(), Some(7));
 }
 
+/// LCH-13, LCH-18.
+#[test]
+fn files_named_as_the_process_are_programs_and_variables_as_any_other() {
+    let image = Image::new(&web("['sh', '-c', 'echo $EXEC $web']"));
+    image.file("layers/a_b/one/exec.d/web", "#!/bin/sh\necho 'EXEC = \"all\"' >&3\n").file("layers/a_b/one/env.launch/web", "variable");
+    let output = image.run("web", &[]);
+    assert_eq!((text(&output.stdout).as_str(), text(&output.stderr).as_str()), ("all variable\n", ""));
+}
+
 /// LCH-05, LCH-22 to LCH-25.
 #[test]
 fn commands_of_the_user_run_in_a_shell_or_directly() {
