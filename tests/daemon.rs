@@ -1,6 +1,7 @@
 //! The phases as programs with images in Docker's engine.
 
 use crate::reference::programs::{Programs, USER};
+use crate::registry::bench::write_layout;
 use crate::support::{Engine, run, succeed};
 use std::collections::BTreeMap;
 use std::fs;
@@ -262,6 +263,30 @@ fn the_phases_one_by_one_take_layers_of_the_previous_image_from_the_engine() {
     assert_eq!(place.file("other", &place.path("layers/test_x/tool/file").display().to_string()), "tool\n");
     assert_eq!(place.file("other", &place.path("layers/test_x/settings/file").display().to_string()), "two\n");
     assert_eq!(place.document("layers/report.toml")["image"]["image-id"].as_str(), Some(place.id("other").as_str()));
+}
+
+/// What an extension made of the run image is sent as any new layer, and kept in the launch cache as one.
+///
+/// EXP-02, EXP-03, EXP-39, IMG-26.
+#[test]
+fn an_extended_run_image_reaches_the_engine() {
+    let place = Place::new("extended");
+    let launch_cache = place.path("launch-cache").display().to_string();
+    let arguments = ["-launch-cache", launch_cache.as_str()];
+    place.create(&arguments);
+    let layers = place.layers("app");
+    write_layout(&place.path("layers/extended/run/any"), "etc/extension", "was here");
+    let analyzed = fs::read_to_string(place.path("layers/analyzed.toml")).unwrap();
+    place.write("layers/analyzed.toml", &analyzed.replace("[run-image]\n", "[run-image]\nextend = true\n"));
+    let output = succeed(place.command("exporter", &arguments).arg(place.image("app")));
+    assert!(output.contains(":extended-layer-0'"), "{output}");
+    let extended = place.layers("app");
+    assert_eq!((extended.len(), &extended[..1], &extended[2..]), (layers.len() + 1, &layers[..1], &layers[1..]));
+    assert_eq!((place.file("app", "/etc/extension"), place.file("app", "/etc/release")), ("was here".into(), "first".into()));
+    assert_eq!(place.file("app", &place.path("layers/test_x/tool/file").display().to_string()), "tool\n");
+    assert_eq!(place.engine.inspect(&place.image("app"), "{{.Config.User}}"), "1000:1000");
+    let base = extended[1].clone() + ".tar";
+    assert!(place.cached().contains(&base), "{base} {:?}", place.cached());
 }
 
 /// REB-01, REB-12, REB-13, REB-17, REB-20, EXP-33.

@@ -163,17 +163,28 @@ impl Bench {
 /// Puts a run image with one small layer into a registry; `text` makes it another one. Returns the digest of its layer's blob.
 pub fn push_run_image(registry: &Registry, name: &str, text: &str, format: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
-    fs::create_dir_all(folder.path().join("blobs/sha256")).unwrap();
+    let layer = write_layout(folder.path(), "etc/run-image", text);
+    skopeo(
+        registry,
+        &["copy", "--quiet", "--format", format, "--dest-tls-verify=false"],
+        &[&format!("oci:{}", folder.path().display()), &remote(registry, name)],
+    );
+    layer
+}
+
+/// Writes an image of one file as an OCI layout. Returns its layer's digest.
+pub fn write_layout(folder: &Path, path: &str, text: &str) -> String {
+    fs::create_dir_all(folder.join("blobs/sha256")).unwrap();
     let put = |bytes: &[u8], media_type: &str| {
         let digest: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-        fs::write(folder.path().join("blobs/sha256").join(&digest), bytes).unwrap();
+        fs::write(folder.join("blobs/sha256").join(&digest), bytes).unwrap();
         json!({ "mediaType": media_type, "size": bytes.len(), "digest": format!("sha256:{digest}") })
     };
     let mut tar = tar::Builder::new(Vec::new());
     let mut header = tar::Header::new_gnu();
     header.set_size(text.len() as u64);
     header.set_mode(0o644);
-    tar.append_data(&mut header, "etc/run-image", text.as_bytes()).unwrap();
+    tar.append_data(&mut header, path, text.as_bytes()).unwrap();
     let tar = tar.into_inner().unwrap();
     let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
     gzip.write_all(&tar).unwrap();
@@ -189,13 +200,8 @@ pub fn push_run_image(registry: &Registry, name: &str, text: &str, format: &str)
     let manifest = json!({ "schemaVersion": 2, "mediaType": media_type, "config": config, "layers": [layer] });
     let manifest = put(manifest.to_string().as_bytes(), media_type);
     let index = json!({ "schemaVersion": 2, "manifests": [manifest] });
-    fs::write(folder.path().join("index.json"), index.to_string()).unwrap();
-    fs::write(folder.path().join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).unwrap();
-    skopeo(
-        registry,
-        &["copy", "--quiet", "--format", format, "--dest-tls-verify=false"],
-        &[&format!("oci:{}", folder.path().display()), &remote(registry, name)],
-    );
+    fs::write(folder.join("index.json"), index.to_string()).unwrap();
+    fs::write(folder.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).unwrap();
     layer["digest"].as_str().unwrap().to_string()
 }
 

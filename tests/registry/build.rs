@@ -46,6 +46,25 @@ fn a_build_sends_only_what_the_registry_lacks() {
     assert_eq!(manifest(&registry, "team/app:1").1, digest);
 }
 
+/// The lifecycle's own images may be of nothing but the program; their phases need no folder for temporary files.
+///
+/// RES-01, EXP-32, REB-01.
+#[test]
+fn an_image_without_a_place_for_temporary_files_will_do() {
+    let registry = Registry::start();
+    push_run_image(&registry, "acme/run:1", "one", "oci");
+    let mut bench = Bench::new(&[&registry.name("acme/run:1")]);
+    let (app, rebased) = (registry.name("team/app:1"), registry.name("team/app:2"));
+    bench.build(&app, &[]);
+    bench.set("TMPDIR", "/no/such/folder");
+    for (phase, arguments) in [("analyzer", vec![app.as_str()]), ("restorer", vec![]), ("exporter", vec![&app])] {
+        bench.phase(phase, &arguments).well();
+    }
+    bench.phase("rebaser", &["-previous-image", &app, "-report", &bench.path("layers/report.toml").display().to_string(), &rebased]).well();
+    assert_eq!(manifest(&registry, "team/app:1").0["layers"], manifest(&registry, "team/app:2").0["layers"]);
+    assert!(fs::read_dir(bench.path("layers")).unwrap().all(|entry| !entry.unwrap().file_name().to_string_lossy().starts_with('.')));
+}
+
 /// CRE-04, EXIT-17, EXIT-21, EXP-31, IMG-08, IMG-09.
 #[test]
 fn a_creator_uses_credentials_that_its_buildpacks_do_not_see() {

@@ -1,5 +1,6 @@
 //! What extensions made of the run image: a sparse OCI layout that the extender left (EXP-02 to EXP-04, EXP-43).
 
+use super::Blobs;
 use crate::archive::{TarWriter, copy_with_time, decompressed};
 use crate::error::{Context, Result};
 use crate::image::{History, Image};
@@ -25,6 +26,16 @@ pub enum Configuration {
     RunImage,
 }
 
+/// What the new layers come on top of, and for.
+pub struct Onto<'a> {
+    /// The run image.
+    pub run_image: &'a Image,
+    /// Whose configuration counts.
+    pub configuration: Configuration,
+    /// Where the blobs go.
+    pub blobs: Blobs,
+}
+
 /// The extended run image in `<extended>`, if there is one.
 ///
 /// # Errors
@@ -40,21 +51,22 @@ impl Extended {
     ///
     /// # Errors
     /// When a layer is damaged.
-    pub fn on(&self, run_image: &Image, configuration: Configuration, store: &Store, output: &Output) -> Result<Image> {
-        let mut image = run_image.clone();
+    pub fn on(&self, onto: &Onto, store: &Store, output: &Output) -> Result<Image> {
+        let mut image = onto.run_image.clone();
         let layouts = Layouts::new(self.folder.clone());
         for (number, layer) in self.found.image.layers.iter().enumerate().filter(|(number, _)| self.here[*number]) {
             let extension = layer.history.created_by.rsplit_once("extension: ").map_or("", |(_, extension)| extension);
             output.line(&format!("Adding layer '{extension}:extended-layer-{number}'"));
             layouts.fetch(&self.found, layer, store)?;
             let history = History { created_by: layer.history.created_by.clone(), ..History::default() };
-            let normal = store.put_layer(history, |out| {
+            let normal = store.new_layer(onto.blobs.form(), |out| {
                 let mut tar = TarWriter::new(out);
                 copy_with_time(decompressed(store.blob(&layer.blob.digest)?)?, &mut tar)
             });
-            image.layers.push(normal.context(|| format!("cannot use the layer {} of the extended run image", layer.diff_id))?);
+            let describe = || format!("cannot use the layer {} of the extended run image", layer.diff_id);
+            image.layers.push(normal.and_then(|layer| layer.commit(history)).context(describe)?);
         }
-        if configuration == Configuration::Extended {
+        if onto.configuration == Configuration::Extended {
             image.config.config = self.found.image.config.config.clone();
         }
         Ok(image)

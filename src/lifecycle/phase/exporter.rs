@@ -2,7 +2,7 @@
 
 use super::privileges::become_user;
 use super::sboms::sboms;
-use super::{BAD_ARGUMENT, Inputs, Phase, caches, images, read, registries, run_image, write};
+use super::{BAD_ARGUMENT, Inputs, Phase, caches, images, read, registries, run_image, scratch, write};
 use crate::buildpack::{Api, BomBuildpack, BomEntry, BuildMetadata, GroupDocument, bom, escape_id};
 use crate::error::{Advice, Context, Error, Result};
 use crate::lifecycle::cache::Cache;
@@ -10,7 +10,7 @@ use crate::lifecycle::documents::analyzed::Analyzed;
 use crate::lifecycle::documents::build_metadata::LauncherMetadata;
 use crate::lifecycle::documents::project_metadata::ProjectMetadata;
 use crate::lifecycle::documents::report::{BuildReport, Report};
-use crate::lifecycle::exporter::extended::{self, Configuration};
+use crate::lifecycle::exporter::extended::{self, Configuration, Onto};
 use crate::lifecycle::exporter::{self, Blobs, Destination, Export, Exported, Folders, Launcher, Place, RunImage};
 use crate::lifecycle::images::{Found, Images};
 use crate::lifecycle::layer::inside;
@@ -65,7 +65,7 @@ pub(super) struct Made<'a> {
 
 /// Exports, saves, writes the report, and fills the cache.
 pub(super) fn export(made: &Made, images: &Images, cache: Option<&mut (dyn Cache + '_)>, inputs: &Inputs, phase: &Phase) -> Result<()> {
-    let scratch = tempfile::tempdir().context(|| "cannot make a folder to work in")?;
+    let scratch = scratch(inputs)?;
     let store = Store::open_passing(scratch.path())?;
     let run_image = made.analyzed.required_run_image()?;
     let find = |name: &str| images.find(name).code(EXPORT_WENT_WRONG);
@@ -136,7 +136,7 @@ fn export_image(made: &Made, below: &Below, cache: Option<&dyn Cache>, store: &S
         place: Place::AsInImage,
     };
     let process_type = inputs.text("process-type");
-    let extended = extended_run_image(made.analyzed, &below.run.image, store, inputs, phase)?;
+    let extended = extended_run_image(made.analyzed, below, store, inputs, phase)?;
     let request = Export {
         folders: &folders,
         owner: inputs.owner(),
@@ -166,7 +166,7 @@ fn export_image(made: &Made, below: &Below, cache: Option<&dyn Cache>, store: &S
 /// The run image with what extensions made of it, where they did (EXP-02, EXP-03, EXP-43).
 fn extended_run_image(
     analyzed: &Analyzed,
-    run_image: &crate::image::Image,
+    below: &Below,
     store: &Store,
     inputs: &Inputs,
     phase: &Phase,
@@ -184,7 +184,8 @@ fn extended_run_image(
         phase.allow_experimental(inputs, "Dockerfiles")?;
     }
     let configuration = if wanted { Configuration::Extended } else { Configuration::RunImage };
-    found.on(run_image, configuration, store, phase.output).map(Some).code(EXPORT_WENT_WRONG)
+    let onto = Onto { run_image: &below.run.image, configuration, blobs: below.blobs };
+    found.on(&onto, store, phase.output).map(Some).code(EXPORT_WENT_WRONG)
 }
 
 #[derive(serde::Deserialize)]

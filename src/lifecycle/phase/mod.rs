@@ -241,6 +241,12 @@ fn read(path: &Path, what: &str) -> Result<String> {
     read_document(path).context(|| format!("cannot read `{}`", path.display())).context(|| format!("failed to read {what} file"))
 }
 
+/// A folder to work in: where temporary ones are, or, in an image that has no place for them, beside the layers.
+fn scratch(inputs: &Inputs) -> Result<tempfile::TempDir> {
+    let usual = tempfile::tempdir().context(|| "cannot make a folder to work in");
+    usual.or_else(|error| tempfile::tempdir_in(inputs.path("layers")).or(Err(error)))
+}
+
 fn write(path: &Path, text: &str) -> Result<()> {
     let describe = || format!("cannot write `{}`", path.display());
     if let Some(folder) = path.parent() {

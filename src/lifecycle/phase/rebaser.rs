@@ -1,7 +1,7 @@
 //! The rebaser as a program.
 
 use super::privileges::become_user;
-use super::{BAD_ARGUMENT, Inputs, Phase, images, registries, write};
+use super::{BAD_ARGUMENT, Inputs, Phase, images, registries, scratch, write};
 use crate::error::{Advice, Context, Error, Result};
 use crate::lifecycle::documents::report::Report;
 use crate::lifecycle::rebaser::{Rebase, rebase, run_image_names};
@@ -50,7 +50,7 @@ pub(super) fn run(inputs: &Inputs, phase: &Phase) -> Result<()> {
         force: inputs.is_on("force"),
     };
     let rebased = phase.timed("Rebaser", || rebase(&request, phase.output)).code(REBASE_WENT_WRONG)?;
-    let scratch = tempfile::tempdir().context(|| "cannot make a folder to work in")?;
+    let scratch = scratch(inputs)?;
     let store = Store::open_passing(scratch.path())?;
     let image = images.save(&rebased, &names, &[&run, &app], &store, phase.output).code(REBASE_WENT_WRONG)?;
     write(&inputs.path("report"), &Report { build: None, image }.to_toml()?)

@@ -1,7 +1,7 @@
 //! The restorer as a program.
 
 use super::privileges::become_user;
-use super::{Inputs, Phase, caches, images, read, registries, run_image, write};
+use super::{Inputs, Phase, caches, images, read, registries, run_image, scratch, write};
 use crate::buildpack::GroupDocument;
 use crate::error::{Context, Error, Result};
 use crate::image::Digest;
@@ -75,7 +75,7 @@ pub(super) fn restore(
         owner: None,
         extent: if inputs.is_on("skip-layers") || inputs.is_on("skip-restore") { Extent::StoreOnly } else { Extent::Everything },
     };
-    let scratch = tempfile::tempdir().context(|| "cannot make a folder to work in")?;
+    let scratch = scratch(inputs)?;
     let store = Store::open_passing(scratch.path())?;
     phase.timed("Restorer", || restorer::restore(&request, &store, phase.output))
 }
