@@ -12,6 +12,7 @@ mod login;
 mod new_blob;
 mod pull;
 mod push;
+mod sending;
 mod session;
 mod tags;
 mod upload;

@@ -2,8 +2,9 @@
 
 use super::fault::fault;
 use super::pull::each;
+use super::sending::{Content, send};
 use super::session::{Access, Call, Session};
-use super::upload::{self, Content, Mount};
+use super::upload::{self, Mount};
 use super::{Registries, pull};
 use crate::error::{Context, Error, Result};
 use crate::http::{Body, Method, repeatedly};
@@ -62,8 +63,7 @@ impl Registries {
         if upload::has(&session, name.repository(), config)? {
             return Ok(());
         }
-        upload::send(&session, name.repository(), config, &Content::Bytes(&push.documents.config), None)
-            .context(|| "cannot send the configuration")
+        send(&session, name.repository(), config, &Content::Bytes(&push.documents.config), None).context(|| "cannot send the configuration")
     }
 
     fn push_blob(&self, session: &Session, push: &Push, name: &Reference, blob: &Blob) -> Result<()> {
@@ -80,7 +80,7 @@ impl Registries {
             }
         }
         self.bring(push, blob)?;
-        upload::send(session, repository, digest, &Content::File(&push.store.blob_path(digest)), started)
+        send(session, repository, digest, &Content::File(&push.store.blob_path(digest)), started)
     }
 
     /// Brings a blob that is elsewhere into the store.

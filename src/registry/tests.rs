@@ -4,6 +4,7 @@ use crate::output::Output;
 use crate::store::Store;
 use server::Registry;
 
+mod broken;
 mod odd;
 
 #[path = "../../tests/support/registry.rs"]

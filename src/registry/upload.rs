@@ -1,4 +1,4 @@
-//! Sends one blob, unless the repository has it or can take it from another one.
+//! How blobs get into a repository: whether it has one, whether it can take it from another one, where one begins. `sending` sends one.
 
 use super::blob::is_there;
 use super::fault::fault;
@@ -6,15 +6,6 @@ use super::session::{Access, Call, Place, Session};
 use crate::error::{Context, Error, Result};
 use crate::http::{Body, Failure, Method, Response, Url, repeatedly};
 use crate::image::Digest;
-use std::path::Path;
-
-/// What is sent.
-pub(super) enum Content<'a> {
-    /// These bytes.
-    Bytes(&'a [u8]),
-    /// A file.
-    File(&'a Path),
-}
 
 /// What became of a mount.
 pub(super) enum Mount {
@@ -46,37 +37,6 @@ pub(super) fn mount(session: &Session, repository: &str, digest: &Digest, source
         }
     });
     mounted.unwrap_or(Mount::Send(None))
-}
-
-/// Sends a blob in one piece. Where that breaks off, it is sent again from the start: registries differ in how they go on.
-pub(super) fn send(session: &Session, repository: &str, digest: &Digest, content: &Content, started: Option<Url>) -> Result<()> {
-    let mut started = started;
-    repeatedly(|| {
-        let mut url = match started.take() {
-            Some(url) => url,
-            None => start(session, repository)?,
-        };
-        url.query_pairs_mut().append_pair("digest", digest.as_str());
-        let body = match content {
-            Content::Bytes(bytes) => Body::Bytes(bytes.to_vec()),
-            Content::File(path) => {
-                let length = path.metadata().context(|| format!("cannot read `{}`", path.display()))?.len();
-                Body::File { path: path.to_path_buf(), start: 0, length }
-            }
-        };
-        let headers = vec![("content-type", "application/octet-stream".to_string())];
-        let call = Call { method: Method::PUT, place: Place::Url(url), repository, access: Access::Push, headers, body };
-        let response = session.send(&call)?;
-        match response.status() {
-            201 | 204 => {
-                session.note(repository, digest);
-                Ok(())
-            }
-            // The registry forgot the upload.
-            404 => Err(Failure::Passing(fault(response).into_error(), None)),
-            _ => Err(fault(response)),
-        }
-    })
 }
 
 /// Begins an upload and says where it goes.

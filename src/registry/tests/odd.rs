@@ -6,6 +6,7 @@ use server::{Answer, Asked, Odd, plain};
 use std::sync::atomic::AtomicUsize;
 
 mod server;
+mod uploads;
 
 /// A small image, and what a sound registry answers of it.
 fn sound() -> (Documents, impl Fn(&Asked) -> Option<Answer> + Send + Sync + Clone) {
@@ -296,27 +297,4 @@ fn access_is_what_the_registry_says() {
     assert!(registries().check_read(&read_only.name("a:1")).is_ok() && registries().check_write(&read_only.name("a:1")).is_err());
     let nobody = Reference::parse("127.0.0.1:1/a").unwrap();
     assert!(registries().check_read(&nobody).is_err());
-}
-
-/// IMG-16.
-/// A blob that is sent while it is made cannot be sent again from its beginning: the first fault ends it.
-#[test]
-fn a_blob_that_cannot_be_finished_is_an_error() {
-    use std::io::Write;
-    for (fault, said) in [("PATCH", "busy"), ("PUT", "DIGEST_INVALID")] {
-        let server = Odd::start(move |asked, _| {
-            let method = asked.line.split(' ').next().unwrap_or_default();
-            match method {
-                _ if method == fault => plain(400, format!(r#"{{"errors":[{{"code":"{said}","message":"no"}}]}}"#)),
-                "POST" | "PATCH" => Some((202, vec![("location", "/upload".into())], Vec::new())),
-                _ => plain(404, ""),
-            }
-        });
-        let registries = registries();
-        let mut blob = registries.new_blob(&server.name("a:1")).unwrap();
-        blob.write_all(b"layer").unwrap();
-        let error = format!("{:?}", blob.finish(&Digest::of(b"layer")).unwrap_err());
-        assert!(error.contains(said), "{error}");
-        assert!(!registries.has_blobs(&server.name("a:1"), vec![&Digest::of(b"layer")]).unwrap());
-    }
 }

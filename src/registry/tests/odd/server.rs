@@ -13,6 +13,7 @@ pub struct Asked {
     pub line: String,
     pub authorization: Option<String>,
     pub range: Option<String>,
+    pub content_range: Option<String>,
     pub body: String,
 }
 
@@ -74,6 +75,7 @@ fn serve(stream: TcpStream, seen: &Mutex<Vec<Asked>>, answer: impl Fn(&Asked) ->
         line: line.trim_end().trim_end_matches(" HTTP/1.1").to_string(),
         authorization: headers.get("authorization").cloned(),
         range: headers.get("range").cloned(),
+        content_range: headers.get("content-range").cloned(),
         body: String::from_utf8_lossy(&body).into_owned(),
     };
     seen.lock().unwrap().push(asked.clone());
