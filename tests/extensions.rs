@@ -17,8 +17,12 @@ struct World {
 
 impl World {
     fn new(machine: impl FnOnce(&Path) -> Machine) -> Self {
+        Self::with_extension("acme/tool", machine)
+    }
+
+    fn with_extension(id: &str, machine: impl FnOnce(&Path) -> Machine) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let builder = Builder::with_extension(&Machine::shared(), folder.path());
+        let builder = Builder::with_extension_called(id, &Machine::shared(), folder.path());
         let run_image = builder.run_image_layout(&Machine::shared(), folder.path());
         fs::create_dir(folder.path().join("app")).unwrap();
         // What others left in a shared store is of no use.
@@ -111,6 +115,16 @@ fn extensions_change_both_images() {
 #[test]
 fn extensions_need_no_root() {
     extended(&World::new(Machine::for_user), USER);
+}
+
+/// Packages can be composed into images that were composed of packages; into others they come as any platform brings them.
+#[test]
+fn the_extension_for_packages_works_in_other_builders_by_its_dockerfiles() {
+    let world = World::with_extension("cooper/debian-packages", |_| Machine::shared());
+    fs::write(world.folder.path().join("app/packages"), "build = ['tini']\nrun = ['tini']\n").unwrap();
+    let said = said(&world.build("packages"));
+    assert!(said.contains("built: for the build, uid 0, as 1001"), "{said}");
+    assert_eq!(succeed(&mut world.machine.command(&["run", "packages"])), "for the run, uid 0\ngone\n");
 }
 
 /// EXT-14, GEN-10, GEN-12, GEN-15.

@@ -88,8 +88,10 @@ fn is_package(name: &str) -> bool {
 
 fn dockerfile(packages: &BTreeSet<String>) -> String {
     let names: Vec<&str> = packages.iter().map(String::as_str).collect();
-    let install =
-        format!("apt-get update && apt-get install -y --no-install-recommends {} && rm -rf /var/lib/apt/lists/*", names.join(" "));
+    let install = format!(
+        "apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends {} && rm -rf /var/lib/apt/lists/*",
+        names.join(" ")
+    );
     format!("ARG base_image\nFROM ${{base_image}}\nUSER root\nRUN {install}\nARG user_id\nARG group_id\nUSER ${{user_id}}:${{group_id}}\n")
 }
 

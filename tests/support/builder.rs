@@ -23,12 +23,23 @@ impl Builder {
 
     /// The same with an extension: that of `fixtures/extension`, and the buildpack that needs it.
     pub fn with_extension(machine: &Machine, folder: &Path) -> Self {
+        Self::with_extension_called("acme/tool", machine, folder)
+    }
+
+    /// The same with another name for the extension.
+    pub fn with_extension_called(id: &str, machine: &Machine, folder: &Path) -> Self {
         let mut tar = tar::Builder::new(Vec::new());
         let fixture = repository("fixtures/extension");
-        for (place, name) in [("buildpacks/acme_user", "buildpack"), ("extensions/acme_tool", "extension")] {
-            tar.append_dir_all(format!("cnb/{place}/1.0.0"), fixture.join(name)).unwrap();
+        let extension = format!("cnb/extensions/{}/1.0.0", id.replace('/', "_"));
+        tar.append_dir_all("cnb/buildpacks/acme_user/1.0.0", fixture.join("buildpack")).unwrap();
+        tar.append_dir_all(format!("{extension}/bin"), fixture.join("extension/bin")).unwrap();
+        for (file, path) in [("extension/extension.toml", format!("{extension}/extension.toml")), ("order.toml", "cnb/order.toml".into())] {
+            let text = fs::read_to_string(fixture.join(file)).unwrap().replace("acme/tool", id);
+            let mut header = tar::Header::new_gnu();
+            header.set_mode(0o644);
+            header.set_size(text.len() as u64);
+            tar.append_data(&mut header, path, text.as_bytes()).unwrap();
         }
-        tar.append_path_with_name(fixture.join("order.toml"), "cnb/order.toml").unwrap();
         Self::with(machine, folder, &tar.into_inner().unwrap())
     }
 

@@ -33,7 +33,10 @@ impl Extended {
 impl Build<'_> {
     /// Makes the images that the group's extensions want.
     pub(super) fn extend(&mut self, packages: &Packages, group: &GroupDocument) -> Result<Extended> {
-        let others: Vec<_> = group.extensions.iter().filter(|extension| extension.id != EXTENSION).cloned().collect();
+        // Packages are composed into images that were composed. Into others they come by the Dockerfiles of the same extension.
+        let (composed, none) = (self.builder.distribution.is_some(), Packages::default());
+        let packages = if composed { packages } else { &none };
+        let others: Vec<_> = group.extensions.iter().filter(|extension| !composed || extension.id != EXTENSION).cloned().collect();
         let (generated, app) = (self.place.layers().join("generated"), self.place.folders().app.clone());
         let find = |kind| extender::find(kind, &others, &generated, &app, Api::new(0, 15));
         let (for_build, for_run) = (find(Kind::Build)?, find(Kind::Run)?);
@@ -57,12 +60,9 @@ impl Build<'_> {
 
     /// Adds the packages that the group wants to the build image and the run image.
     fn with_packages(&self, packages: &Packages) -> Result<(InStore, InStore)> {
-        if packages == &Packages::default() {
+        let Some(distribution) = self.builder.distribution.as_ref().filter(|_| packages != &Packages::default()) else {
             return Ok((self.builder.build.clone(), self.builder.run.clone()));
-        }
-        let distribution = self.builder.distribution.as_ref();
-        let distribution = distribution.context(|| format!("the builder `{}` is not composed of Debian packages", self.builder.name));
-        let distribution = distribution.hint("its extension `cooper/debian-packages` works with the built-in builders only")?;
+        };
         let build = distribution.image(debian::Kind::Build, &packages.build)?;
         let run = with_compiled_python(distribution.image(debian::Kind::Run, &packages.run)?, self.store, self.output)?;
         Ok((build.into(), run.into()))
