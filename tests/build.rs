@@ -35,7 +35,7 @@ fn an_unchanged_app_is_built_again_without_network() {
     machine.prepare();
     let source = repository("fixtures/apps/python-fastapi");
     let digest = machine.built("again", &source, &[]);
-    let mut command = machine.command(&["build", "again", "--path", source.to_str().unwrap(), "--quiet", "--network", "none"]);
+    let mut command = machine.command(&["build", "again", "--path", source.to_str().unwrap(), "--quiet", "--offline"]);
     for name in ["http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"] {
         command.env(name, NOWHERE);
     }

@@ -74,10 +74,29 @@ fn builders_come_from_registries_and_engines() {
     };
     built("from-registry", &in_registry("builder"), &in_registry("run"), "always");
     built("from-engine", "docker:far-builder:1", "docker:far-run:1", "never");
+    // A mirror has what its registry is named for; what it does not have is asked of the registry itself.
+    let configuration = folder.path().join("configuration/cooper");
+    fs::create_dir_all(&configuration).unwrap();
+    let mirrors = format!("[registry-mirrors]\n'far.test' = '{}'\n'{}' = '127.0.0.1:1'\n", registry.host(), registry.host());
+    fs::write(configuration.join("config.toml"), mirrors).unwrap();
+    let by_mirror = |more: &[&str]| {
+        let machine = Machine::empty(&folder.path().join("by-mirror"));
+        let run_image = in_registry("run");
+        let arguments = ["build", "far", "--path", app.to_str().unwrap(), "--builder", "far.test/builder:1", "--run-image", &run_image];
+        run(machine.command(&arguments).args(more).env("XDG_CONFIG_HOME", folder.path().join("configuration")))
+    };
+    let output = by_mirror(&["--offline"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said.contains("there is no image `far.test/builder:1`"), "{said}");
+    for more in [&[][..], &["--offline", "--pull-policy", "always"]] {
+        let output = by_mirror(more);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
     // What was pulled once is enough.
     let names = ["builder", "run"].map(in_registry);
     drop(registry);
     built("from-registry", &names[0], &names[1], "if-not-present");
+    built("from-registry", &names[0], &names[1], "daily");
     built("from-registry", &names[0], &names[1], "always");
 }
 

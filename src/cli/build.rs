@@ -6,9 +6,9 @@ use crate::image::Reference;
 use crate::platform::build::{self, Request};
 use crate::platform::builder::Wanted;
 use crate::platform::environment::Variable;
-use crate::platform::images::{Pull, Source};
+use crate::platform::images::Source;
 use crate::platform::outputs::Target;
-use crate::registry::{Credentials, Environment, Registries};
+use crate::platform::pull::Pull;
 use crate::sandbox::Network;
 use std::path::PathBuf;
 
@@ -26,12 +26,12 @@ pub struct Arguments {
     /// Run image for the app, by its name, `oci:DIR[:TAG]` or `docker:NAME`, instead of the first that the builder's image names.
     #[arg(long, value_name = "IMAGE")]
     run_image: Option<String>,
-    /// When a registry is asked for the builder's images: `always`, `if-not-present` (in the store) or `never`.
-    #[arg(long, default_value = "if-not-present", value_parser = pull, value_name = "POLICY")]
-    pull_policy: Pull,
-    /// Registry, or beginning of images' names, that may be reached without encryption; repeatable.
-    #[arg(long, value_name = "PREFIX")]
-    insecure_registry: Vec<String>,
+    /// When a registry is asked for the builder's images: `always`, `if-not-present` (in the store), `never`, `hourly`, `daily`, `weekly` or
+    /// `interval=5d4h2m` [default: if-not-present, or the configuration's].
+    #[arg(long, value_name = "POLICY")]
+    pull_policy: Option<Pull>,
+    #[command(flatten)]
+    registries: super::registries::Reach,
     /// Environment variable of the build, as `NAME=VALUE`, or `NAME` to hand over this shell's value; repeatable.
     #[arg(long, short, value_name = "NAME[=VALUE]")]
     env: Vec<String>,
@@ -62,6 +62,8 @@ pub struct Arguments {
 
 impl Arguments {
     pub(super) fn run(self, session: &Session) -> Result<u8> {
+        let (registries, config) = self.registries.open()?;
+        let pull = self.pull_policy.or(config.pull).unwrap_or_default();
         let request = Request {
             image: Reference::parse_new(&self.image)?,
             tags: self.tag.iter().map(|tag| Reference::parse_new(tag)).collect::<Result<_>>()?,
@@ -71,11 +73,11 @@ impl Arguments {
             outputs: self.output.iter().map(|target| Target::parse(target)).collect::<Result<_>>()?,
             default_process: self.default_process,
             clear_cache: self.clear_cache,
-            network: self.network,
+            network: if session.offline { Network::None } else { self.network },
             host: crate::platform::host::Host::read(|name| std::env::var_os(name), !self.no_host_config)?,
             mirrors: self.mirrors.read()?,
-            registries: Registries::new(Credentials::read(Environment::read(|name| std::env::var_os(name)))?, self.insecure_registry),
-            pull: self.pull_policy,
+            registries,
+            pull: if session.offline { Pull::Never } else { pull },
             engine: std::env::var("DOCKER_HOST").ok(),
             source_date_epoch: std::env::var("SOURCE_DATE_EPOCH").ok(),
         };
@@ -87,15 +89,6 @@ impl Arguments {
             build::report(&request, &built, session.output);
         }
         Ok(0)
-    }
-}
-
-fn pull(text: &str) -> Result<Pull, String> {
-    match text {
-        "always" => Ok(Pull::Always),
-        "if-not-present" => Ok(Pull::IfNotPresent),
-        "never" => Ok(Pull::Never),
-        _ => Err("expected `always`, `if-not-present` or `never`".into()),
     }
 }
 

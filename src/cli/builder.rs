@@ -6,7 +6,6 @@ use crate::error::Result;
 use crate::output::human_bytes;
 use crate::platform::builder::{self, Description};
 use clap::Subcommand;
-use std::path::PathBuf;
 
 /// Look at the built-in builders, or bring them up to date.
 #[derive(clap::Args)]
@@ -51,12 +50,10 @@ pub(super) struct Mirrors {
 
 impl Mirrors {
     pub(super) fn read(&self) -> Result<Found> {
-        let folder = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-        let configuration = folder("XDG_CONFIG_HOME").or_else(|| folder("HOME").map(|home| home.join(".config")));
         Found::read(&Sources {
             options: self.deb_mirror.clone(),
             environment: std::env::var("COOPER_DEBIAN_MIRROR").ok(),
-            configuration: configuration.map(|folder| folder.join("cooper/config.toml")),
+            configuration: crate::platform::config::path(|name| std::env::var_os(name)),
             apt: Some("/etc/apt".into()),
             accept_expired: self.no_check_valid_until,
         })

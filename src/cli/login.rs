@@ -2,7 +2,7 @@
 
 use super::Session;
 use crate::error::{Advice, Context, Error, Result};
-use crate::registry::{Credentials, Environment, Place, Registries, plain_key};
+use crate::registry::{Environment, Place, plain_key};
 use rustix::termios::{LocalModes, OptionalActions, isatty, tcgetattr, tcsetattr};
 use std::io::{BufRead, Read, Write};
 
@@ -21,9 +21,8 @@ pub struct Arguments {
     /// Read the password from standard input, as scripts do.
     #[arg(long)]
     password_stdin: bool,
-    /// Registry that may be reached without encryption; repeatable.
-    #[arg(long, value_name = "PREFIX")]
-    insecure_registry: Vec<String>,
+    #[command(flatten)]
+    registries: super::registries::Reach,
 }
 
 /// Log out of a registry: its password is forgotten.
@@ -38,8 +37,7 @@ impl Arguments {
     pub(super) fn run(self, session: &Session) -> Result<u8> {
         let registry = registry(&self.registry)?;
         let (user, password) = self.read()?;
-        let registries = Registries::new(Credentials::default(), self.insecure_registry);
-        let wanted = registries.check_password(&registry, &user, &password)?;
+        let wanted = self.registries.open_unknown()?.check_password(&registry, &user, &password)?;
         if !wanted {
             session.output.warn(&format!("`{registry}` lets everyone in; whether it knows the password cannot be said"));
         }

@@ -7,6 +7,7 @@ mod images;
 mod inspect;
 mod lifecycle;
 mod login;
+mod registries;
 mod rmi;
 mod run;
 mod store;
@@ -71,6 +72,9 @@ struct Global {
     /// Start each line with the time of day in UTC.
     #[arg(long, global = true)]
     timestamps: bool,
+    /// Use no network: what is not on this machine is an error.
+    #[arg(long, global = true, env = "COOPER_OFFLINE", value_parser = clap::builder::FalseyValueParser::new())]
+    offline: bool,
     /// Folder that keeps images, caches and Debian packages [default: $XDG_DATA_HOME/cooper].
     #[arg(long, global = true, env = "COOPER_STORE", value_name = "DIR")]
     store: Option<PathBuf>,
@@ -105,6 +109,7 @@ enum Format {
 struct Session<'a> {
     output: &'a Output,
     folder: PathBuf,
+    offline: bool,
 }
 
 impl Session<'_> {
@@ -150,7 +155,11 @@ impl CommandLine {
             Some(folder) => folder,
             None => default_store()?,
         };
-        let session = Session { output, folder };
+        let offline = self.global.offline;
+        if offline {
+            crate::registry::go_offline();
+        }
+        let session = Session { output, folder, offline };
         match self.command {
             Command::Build(arguments) => arguments.run(&session),
             Command::Run(arguments) => arguments.run(&session),

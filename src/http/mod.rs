@@ -16,6 +16,7 @@ pub use streamed::Streamed;
 
 use self::retry::retry_after;
 use crate::error::{Context, Error, Result};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::runtime::Runtime;
 
@@ -49,6 +50,23 @@ pub enum Answer {
     Content,
     /// It does not have that.
     NotFound,
+}
+
+/// Whether no server may be spoken to.
+static OFFLINE: AtomicBool = AtomicBool::new(false);
+
+/// From now on, every request of this program fails before it is sent.
+pub fn go_offline() {
+    OFFLINE.store(true, Ordering::Relaxed);
+}
+
+/// # Errors
+/// When no server may be spoken to.
+fn check_online() -> Result<()> {
+    match OFFLINE.load(Ordering::Relaxed) {
+        true => Err(Error::new("the network is not used").hint("leave out `--offline`, or unset COOPER_OFFLINE")),
+        false => Ok(()),
+    }
 }
 
 impl Client {
@@ -96,6 +114,7 @@ impl Client {
     /// # Errors
     /// When the server cannot be reached, refuses, or breaks off more often than is worth trying, or when `receive` fails.
     pub fn get(&self, url: &str, start: &mut dyn FnMut() -> Result<()>, receive: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<Answer> {
+        check_online().context(|| format!("GET {url}"))?;
         let mut tried = 0;
         loop {
             tried += 1;

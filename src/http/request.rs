@@ -2,7 +2,7 @@
 
 use super::body::FileBody;
 use super::retry::{Failure, retry_after};
-use super::{Client, SILENCE};
+use super::{Client, SILENCE, check_online};
 use crate::error::{Context, Error, Result};
 pub use reqwest::{Method, Url};
 use std::fs::File;
@@ -76,6 +76,7 @@ impl Client {
     }
 
     pub(super) fn builder(&self, request: &Request) -> Result<reqwest::RequestBuilder, Failure> {
+        check_online()?;
         let mut builder = self.client.request(request.method.clone(), request.url.clone());
         for (name, value) in &request.headers {
             let mut value = reqwest::header::HeaderValue::from_str(value).context(|| format!("the header `{name}` has bad characters"))?;

@@ -2,6 +2,7 @@
 
 use super::base_image::BaseImage;
 use super::outputs::split_layout;
+use super::pull::Pull;
 use crate::daemon::{self, Engine};
 use crate::error::{Advice, Context, Error, Result};
 use crate::image::Reference;
@@ -88,18 +89,6 @@ pub fn here() -> (&'static str, &'static str) {
     ("linux", architecture)
 }
 
-/// When a registry is asked for an image.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Pull {
-    /// Each time; the store's is used where the registry cannot be reached.
-    Always,
-    /// Where the store does not have it.
-    #[default]
-    IfNotPresent,
-    /// Never.
-    Never,
-}
-
 /// Where images come from that the store may not have.
 pub struct Images<'a> {
     /// The store.
@@ -139,10 +128,11 @@ impl Images<'_> {
         let known = self.store.find(name)?;
         match (known, self.pull) {
             (Some(known), Pull::IfNotPresent | Pull::Never) => Ok(known),
+            (Some(known), Pull::After(age)) if self.store.since_pull(name).is_some_and(|passed| passed < age) => Ok(known),
             (None, Pull::Never) => Err(Error::new(format!("there is no image `{name}`")))
                 .hint("`cooper images` lists what is there; `--pull-policy if-not-present` asks its registry"),
-            (None, Pull::Always | Pull::IfNotPresent) => registry::pull(self.registries, name, self.store, self.output),
-            (Some(known), Pull::Always) => match registry::pull(self.registries, name, self.store, self.output) {
+            (None, Pull::Always | Pull::After(_) | Pull::IfNotPresent) => registry::pull(self.registries, name, self.store, self.output),
+            (Some(known), Pull::Always | Pull::After(_)) => match registry::pull(self.registries, name, self.store, self.output) {
                 Err(error) => {
                     self.output.warn(&format!("using the image `{name}` as it is in the store: {error:?}"));
                     Ok(known)

@@ -21,8 +21,8 @@ impl Registries {
         restart: &mut dyn FnMut() -> Result<()>,
         receive: &mut dyn FnMut(&[u8]) -> Result<()>,
     ) -> Result<()> {
-        let session = self.session(name)?;
-        read(&session, name.repository(), blob, restart, receive)
+        let read = |place: &Reference| read(&*self.session(place)?, place.repository(), blob, restart, receive);
+        self.at_nearest(name, |()| true, read)
             .context(|| format!("cannot read the blob {} of `{}/{}`", blob.digest, name.registry(), name.repository()))
     }
 }

@@ -73,7 +73,12 @@ impl Registries {
     /// # Errors
     /// When the registry cannot be reached, refuses, or has something else under that name.
     pub fn find(&self, name: &Reference) -> Result<Lookup> {
-        self.find_image(name).context(|| format!("cannot read the image `{}`", name.full()))
+        let found = self.at_nearest(name, |found| matches!(found, Lookup::Found(_)), |place| self.find_image(place));
+        let found = found.context(|| format!("cannot read the image `{}`", name.full()))?;
+        Ok(match found {
+            Lookup::Found(remote) => Lookup::Found(Box::new(Remote { name: name.clone(), ..*remote })),
+            Lookup::Missing | Lookup::OtherPlatforms(_) => found,
+        })
     }
 
     fn find_image(&self, name: &Reference) -> Result<Lookup> {

@@ -9,6 +9,7 @@ mod endpoint;
 mod fault;
 mod find;
 mod login;
+mod mirrors;
 mod new_blob;
 mod pull;
 mod push;
@@ -17,18 +18,19 @@ mod session;
 mod tags;
 mod upload;
 
+pub use crate::http::go_offline;
 pub use credentials::{Credentials, Environment, Place, plain_key};
 pub use find::{Lookup, Remote, host_architecture};
 pub use new_blob::NewBlob;
 pub use pull::pull;
 pub use push::{Blob, Push, Source};
 
-use crate::error::Result;
+use crate::error::{Context, Result};
 use crate::http::{Client, Peer};
 use crate::image::{Digest, Layer, Reference};
 use crate::store::Store;
 use session::Session;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -36,6 +38,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub struct Registries {
     credentials: Arc<Credentials>,
     insecure: Vec<String>,
+    mirrors: BTreeMap<String, String>,
     sessions: Mutex<HashMap<(String, bool), Arc<Session>>>,
     clients: Mutex<HashMap<Peer, Arc<Client>>>,
     /// Images by their identifiers, which never mean another image.
@@ -49,10 +52,25 @@ impl Registries {
         Self {
             credentials: Arc::new(credentials),
             insecure: insecure.into_iter().filter(|prefix| !prefix.is_empty()).collect(),
+            mirrors: BTreeMap::new(),
             sessions: Mutex::default(),
             clients: Mutex::default(),
             found: Mutex::default(),
         }
+    }
+
+    /// With mirrors that are asked first for what is read, by the names of registries; `*` stands for all. A mirror is a registry, or a part of
+    /// one, as `mirror.example/docker`.
+    ///
+    /// # Errors
+    /// When one is no registry's name.
+    pub fn with_mirrors(mut self, mirrors: &BTreeMap<String, String>) -> Result<Self> {
+        for (registry, mirror) in mirrors {
+            let mirror = plain_key(mirror);
+            Reference::parse(&format!("{mirror}/x")).context(|| format!("the mirror of `{registry}` makes no sense"))?;
+            self.mirrors.insert(plain_key(registry), mirror);
+        }
+        Ok(self)
     }
 
     /// Whether a repository has all these blobs.

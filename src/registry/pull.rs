@@ -30,6 +30,7 @@ pub fn pull(registries: &Registries, name: &Reference, store: &Store, output: &O
     store.put(&remote.manifest.media_type, &remote.manifest_bytes)?;
     store.put(crate::image::media_type::CONFIG, &remote.config_bytes)?;
     store.tag(name, &remote.manifest)?;
+    store.note_pull(name)?;
     store.read(&remote.manifest.digest)
 }
 

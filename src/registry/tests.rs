@@ -96,6 +96,31 @@ fn a_certificate_that_nobody_vouches_for_is_taken_only_where_that_was_said() {
     assert!(statuses[2].as_ref().is_err_and(|error| error.contains("certificate")), "{statuses:?}");
 }
 
+/// A mirror is asked first; what it lacks, or does not answer, comes from the registry.
+#[test]
+fn a_mirror_is_read_before_its_registry_and_never_written() {
+    let (server, mirror) = (Registry::start(), Registry::start());
+    let (_folder, source) = store();
+    let image = image(vec![layer(&source, "one")]);
+    let of_server = name(&server, "a/b:1");
+    push(&registries(), &image, &[], &source, &name(&mirror, "cache/a/b:1")).unwrap();
+    let documents = push(&registries(), &image, &[], &source, &of_server).unwrap();
+    let with = |place: String| registries().with_mirrors(&[(server.host(), place)].into()).unwrap();
+    for (place, served) in [(mirror.name("cache"), true), (mirror.host(), false), ("127.0.0.1:1".into(), false)] {
+        let before = server.requests().len();
+        let (_other, target) = self::store();
+        let pulled = pull(&with(place.clone()), &of_server, &target, &Output::quiet()).unwrap();
+        assert_eq!(pulled.digest, documents.descriptor.digest);
+        assert_eq!(server.requests()[before..].is_empty(), served, "{place}");
+    }
+    let Lookup::Found(remote) = with(mirror.name("cache")).find(&of_server).unwrap() else { panic!("it is there") };
+    assert!(remote.identifier().starts_with(&server.name("a/b@")));
+    let before = mirror.requests().len();
+    push(&with(mirror.name("cache")), &image, &[], &source, &of_server).unwrap();
+    assert_eq!(mirror.requests().len(), before);
+    assert!(registries().with_mirrors(&[("r.test".into(), "no mirror".into())].into()).is_err());
+}
+
 /// IMG-14.
 #[test]
 fn insecure_registries_are_named_by_the_beginning_of_names() {

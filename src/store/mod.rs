@@ -9,6 +9,7 @@ mod index;
 mod layout;
 mod lock;
 mod prune;
+mod pulled;
 mod unpacked;
 mod verify;
 

@@ -1,0 +1,33 @@
+//! Which registries there are for a command, and how they are reached.
+
+use crate::error::Result;
+use crate::platform::config::{self, Config};
+use crate::registry::{Credentials, Environment, Registries};
+
+/// How registries are reached.
+#[derive(clap::Args)]
+pub(super) struct Reach {
+    /// Registry, or beginning of images' names, that may be reached without encryption; repeatable.
+    #[arg(long, value_name = "PREFIX")]
+    insecure_registry: Vec<String>,
+}
+
+impl Reach {
+    /// The registries, with the user's credentials and mirrors, and the user's configuration.
+    pub fn open(&self) -> Result<(Registries, Config)> {
+        let config = configuration()?;
+        let credentials = Credentials::read(Environment::read(|name| std::env::var_os(name)))?;
+        let insecure = [self.insecure_registry.as_slice(), &config.insecure_registries].concat();
+        Ok((Registries::new(credentials, insecure).with_mirrors(&config.registry_mirrors)?, config))
+    }
+
+    /// The registries, without credentials.
+    pub fn open_unknown(&self) -> Result<Registries> {
+        let insecure = [self.insecure_registry.as_slice(), &configuration()?.insecure_registries].concat();
+        Ok(Registries::new(Credentials::default(), insecure))
+    }
+}
+
+fn configuration() -> Result<Config> {
+    config::path(|name| std::env::var_os(name)).map_or_else(|| Ok(Config::default()), |path| Config::read(&path))
+}
