@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 const MAY_USE: &[(&str, &[&str])] = &[
     ("main", &["cli", "lifecycle", "sandbox"]),
     ("fuzzed", &[]),
-    ("cli", &["platform", "image", "store", "registry", "sandbox", "debian"]),
+    ("cli", &["platform", "image", "store", "registry", "daemon", "sandbox", "debian"]),
     ("platform", &["lifecycle", "buildpack", "sandbox", "debian", "registry", "daemon", "store", "image", "archive"]),
     ("lifecycle", &["buildpack", "registry", "daemon", "store", "image", "archive"]),
     ("buildpack", &[]),

@@ -78,7 +78,7 @@ impl Arguments {
             mirrors: self.mirrors.read()?,
             registries,
             pull: if session.offline { Pull::Never } else { pull },
-            engine: std::env::var("DOCKER_HOST").ok(),
+            engine: crate::daemon::Settings::read(|name| std::env::var_os(name)),
             source_date_epoch: std::env::var("SOURCE_DATE_EPOCH").ok(),
         };
         let store = session.store()?;

@@ -1,52 +1,112 @@
-//! Where an engine listens.
+//! Where an engine listens, as `DOCKER_HOST` and the contexts of Docker's client write it.
 
-use crate::error::{Advice, Error, Result};
+use crate::error::{Advice, Context, Error, Result};
 use std::fmt;
 use std::path::PathBuf;
 
-const USUAL: &str = "unix:///var/run/docker.sock";
 /// The port of an engine that speaks plain HTTP, registered for it.
-const PORT: u16 = 2375;
+const PLAIN_PORT: u16 = 2375;
+/// The port of an engine that speaks HTTPS, registered for it.
+const TLS_PORT: u16 = 2376;
+/// What an address may be.
+pub(super) const FORMS: &str = "`unix:///PATH/TO/SOCKET`, `tcp://HOST:PORT` or `ssh://USER@HOST`";
 
 /// Where an engine listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Address {
     /// At a socket in the file system.
     Unix(PathBuf),
-    /// At a port of a host.
-    Tcp(String, u16),
+    /// At a port of a host, 2375 unless another is named, or 2376 with encryption.
+    Tcp(String, Option<u16>),
+    /// At a socket of a host that SSH leads to.
+    Ssh(Ssh),
+}
+
+/// A host that SSH leads to, and the socket of the engine there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ssh {
+    /// Who to be there.
+    pub user: Option<String>,
+    /// The host, as `~/.ssh/config` may know it.
+    pub host: String,
+    /// The port of its SSH server.
+    pub port: Option<u16>,
+    /// The engine's socket, where it is not the usual one.
+    pub socket: Option<String>,
 }
 
 impl Address {
-    /// Reads `DOCKER_HOST`.
+    /// Reads an address.
     ///
     /// # Errors
     /// When it names no socket and no host.
-    pub fn parse(docker_host: Option<&str>) -> Result<Self> {
-        let text = docker_host.filter(|text| !text.is_empty()).unwrap_or(USUAL);
-        let wrong = || Error::new(format!("cannot reach an engine at `{text}`"));
-        let hint = "set DOCKER_HOST to `unix:///PATH/TO/SOCKET` or `tcp://HOST:PORT`";
-        match text.split_once("://") {
+    pub fn parse(text: &str) -> Result<Self> {
+        let hint = || format!("an engine's address is {FORMS}");
+        let parsed = match text.split_once("://") {
             Some(("unix", path)) if path.starts_with('/') => Ok(Self::Unix(path.into())),
-            Some(("tcp" | "http", host)) if !host.is_empty() => {
-                let host = host.trim_end_matches('/');
-                let (name, port) = match host.rsplit_once(':') {
-                    Some((name, port)) if !name.is_empty() && !port.ends_with(']') => (name, port.parse().ok()),
-                    _ => (host, Some(PORT)),
-                };
-                let port = port.ok_or_else(wrong).hint(hint)?;
-                Ok(Self::Tcp(name.trim_start_matches('[').trim_end_matches(']').to_string(), port))
+            Some(("tcp" | "http", host)) => host_and_port(host.trim_end_matches('/')).map(|(host, port)| Self::Tcp(host.to_string(), port)),
+            Some(("ssh", rest)) => ssh(rest).map(Self::Ssh),
+            None if text.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok()) => {
+                host_and_port(text).map(|(host, port)| Self::Tcp(host.to_string(), port))
             }
-            Some(_) | None => Err(wrong()).hint(hint),
-        }
+            Some(_) | None => Err(Error::new("it is of no known kind")),
+        };
+        parsed.context(|| format!("cannot reach an engine at `{text}`")).hint(hint())
     }
+
+    /// The port, where it is one of a host.
+    pub(super) fn port(port: Option<u16>, encrypted: bool) -> u16 {
+        port.unwrap_or(if encrypted { TLS_PORT } else { PLAIN_PORT })
+    }
+}
+
+fn host_and_port(text: &str) -> Result<(&str, Option<u16>)> {
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => {
+            (host, Some(port.parse().map_err(|_| Error::new(format!("`{port}` is not a port")))?))
+        }
+        _ => (text, None),
+    };
+    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    // A host that begins with a dash would be a flag to another program.
+    if host.is_empty() || host.starts_with('-') || host.contains(['/', '@', '?', '#']) || host.contains(char::is_whitespace) {
+        return Err(Error::new(format!("`{host}` is not a host")));
+    }
+    Ok((host, port))
+}
+
+/// Reads `[USER@]HOST[:PORT][/PATH]`.
+fn ssh(text: &str) -> Result<Ssh> {
+    let (rest, socket) = match text.find('/') {
+        Some(at) => (&text[..at], Some(&text[at..]).filter(|path| *path != "/")),
+        None => (text, None),
+    };
+    let (user, rest) = rest.rsplit_once('@').map_or((None, rest), |(user, rest)| (Some(user), rest));
+    if user.is_some_and(|user| user.is_empty() || user.starts_with('-')) {
+        return Err(Error::new("it names a bad user"));
+    }
+    if user.is_some_and(|user| user.contains(':')) {
+        return Err(Error::new("it has a password in it, which `ssh` does not take"));
+    }
+    if socket.is_some_and(|socket| socket.contains(|letter: char| !letter.is_ascii_alphanumeric() && !"/._-".contains(letter))) {
+        // The shell of the other host reads it.
+        return Err(Error::new("it names a bad path"));
+    }
+    let (host, port) = host_and_port(rest)?;
+    Ok(Ssh { user: user.map(str::to_string), host: host.to_string(), port, socket: socket.map(str::to_string) })
 }
 
 impl fmt::Display for Address {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let port = |port: &Option<u16>| port.map(|port| format!(":{port}")).unwrap_or_default();
         match self {
             Self::Unix(path) => write!(formatter, "unix://{}", path.display()),
-            Self::Tcp(host, port) => write!(formatter, "tcp://{host}:{port}"),
+            Self::Tcp(host, at) if host.contains(':') => write!(formatter, "tcp://[{host}]{}", port(at)),
+            Self::Tcp(host, at) => write!(formatter, "tcp://{host}{}", port(at)),
+            Self::Ssh(ssh) => {
+                let user = ssh.user.as_ref().map(|user| format!("{user}@")).unwrap_or_default();
+                write!(formatter, "ssh://{user}{}{}{}", ssh.host, port(&ssh.port), ssh.socket.as_deref().unwrap_or_default())
+            }
         }
     }
 }
@@ -56,23 +116,48 @@ mod tests {
     use super::*;
 
     #[test]
-    fn docker_host_names_a_socket_or_a_port() {
+    fn an_address_names_a_socket_a_port_or_a_host_behind_ssh() {
         let tcp = |host: &str, port| Address::Tcp(host.into(), port);
-        for (text, address) in [
-            (None, Address::Unix("/var/run/docker.sock".into())),
-            (Some(""), Address::Unix("/var/run/docker.sock".into())),
-            (Some("unix:///run/user/1000/podman/podman.sock"), Address::Unix("/run/user/1000/podman/podman.sock".into())),
-            (Some("tcp://127.0.0.1:2376"), tcp("127.0.0.1", 2376)),
-            (Some("tcp://engine.test"), tcp("engine.test", 2375)),
-            (Some("tcp://[::1]:99/"), tcp("::1", 99)),
-            (Some("tcp://[::1]"), tcp("::1", 2375)),
+        let ssh = |user: Option<&str>, port, socket: Option<&str>| {
+            Address::Ssh(Ssh { user: user.map(str::to_string), host: "host".into(), port, socket: socket.map(str::to_string) })
+        };
+        for (text, address, written) in [
+            ("unix:///run/user/1000/podman/podman.sock", Address::Unix("/run/user/1000/podman/podman.sock".into()), ""),
+            ("tcp://127.0.0.1:2376", tcp("127.0.0.1", Some(2376)), ""),
+            ("127.0.0.1:2376", tcp("127.0.0.1", Some(2376)), "tcp://127.0.0.1:2376"),
+            ("tcp://engine.test", tcp("engine.test", None), ""),
+            ("tcp://[::1]:99/", tcp("::1", Some(99)), "tcp://[::1]:99"),
+            ("tcp://[::1]", tcp("::1", None), ""),
+            ("ssh://host", ssh(None, None, None), ""),
+            ("ssh://me@host:22", ssh(Some("me"), Some(22), None), ""),
+            ("ssh://me@host/", ssh(Some("me"), None, None), "ssh://me@host"),
+            ("ssh://host/run/user/1/docker.sock", ssh(None, None, Some("/run/user/1/docker.sock")), ""),
         ] {
-            assert_eq!(Address::parse(text).unwrap(), address, "{text:?}");
+            let parsed = Address::parse(text).unwrap();
+            assert_eq!(parsed.to_string(), if written.is_empty() { text } else { written });
+            assert_eq!(parsed, address, "{text}");
         }
-        for bad in ["ssh://host", "/run/docker.sock", "unix://run/docker.sock", "tcp://host:many", "tcp://"] {
-            let error = Address::parse(Some(bad)).unwrap_err();
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused() {
+        for (bad, why) in [
+            ("/run/docker.sock", "no known kind"),
+            ("unix://run/docker.sock", "no known kind"),
+            ("https://host", "no known kind"),
+            ("npipe:////./pipe/docker_engine", "no known kind"),
+            ("tcp://host:many", "not a port"),
+            ("tcp://", "not a host"),
+            ("tcp://host/path", "not a host"),
+            ("ssh://", "not a host"),
+            ("ssh://-oProxyCommand=x", "not a host"),
+            ("ssh://-l@host", "bad user"),
+            ("ssh://me:secret@host", "password"),
+            ("ssh://host/a;b", "bad path"),
+        ] {
+            let error = Address::parse(bad).unwrap_err();
             assert_eq!(error.to_string(), format!("cannot reach an engine at `{bad}`"));
-            assert!(error.nearest_hint().unwrap().contains("DOCKER_HOST"));
+            assert!(error.causes()[0].contains(why) && error.nearest_hint().unwrap().contains("ssh://"), "{error:?}");
         }
     }
 }

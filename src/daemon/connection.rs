@@ -1,9 +1,9 @@
 //! One connection to an engine, used for one request after the other. What is sent and received streams: neither is ever whole in memory.
 //! The runtime has no thread of its own; it runs while a call waits.
 
-use super::address::Address;
-use crate::error::{Context, Error, Result};
-use crate::http;
+use super::settings::Endpoint;
+use super::transport::{self, Tunnel, Way};
+use crate::error::{Advice, Context, Error, Result};
 use bytes::{Bytes, BytesMut};
 use http_body_util::channel::{Channel, Sender};
 use http_body_util::combinators::UnsyncBoxBody;
@@ -14,12 +14,11 @@ use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use std::io::{self, ErrorKind, Read, Write};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpStream, UnixStream};
 use tokio::runtime::Runtime;
 
-/// The longest wait for a connection, and for an answer that needs no work.
+/// The longest wait for a sign of life; of an engine behind SSH, which may have to ask a person, more.
 const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE_WITH_SSH: Duration = Duration::from_secs(300);
 /// A larger document is not read.
 const LARGEST: usize = 64 << 20;
 /// Bytes that are sent at once.
@@ -31,9 +30,11 @@ type Requests = SendRequest<BoxedBody>;
 
 /// A connection that is opened again where it was closed, if that is still allowed.
 pub struct Connection {
-    address: Address,
-    runtime: Runtime,
+    endpoint: Endpoint,
+    // Ended before the runtime, whose task waits for it.
+    tunnel: Option<Tunnel>,
     requests: Requests,
+    runtime: Runtime,
 }
 
 /// What an engine answered.
@@ -53,12 +54,37 @@ impl Answer {
 }
 
 impl Connection {
-    /// Opens a connection.
-    pub fn open(address: Address) -> Result<Self> {
+    /// Opens a connection and asks for a sign of life, which is the answer.
+    pub fn open(endpoint: Endpoint) -> Result<(Self, Answer)> {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().context(|| "cannot prepare to speak to an engine")?;
-        let requests = runtime.block_on(connect(&address))?;
-        Ok(Self { address, runtime, requests })
+        let Opened { requests, tunnel } = runtime.block_on(connect(&endpoint))?;
+        let mut connection = Self { endpoint, tunnel, requests, runtime };
+        match connection.first_ping() {
+            Ok(answer) => Ok((connection, answer)),
+            Err(error) => Err(unreachable(error, &connection.endpoint)),
+        }
+    }
+
+    /// The first answer of all, which shows whether there is an engine at the other end.
+    fn first_ping(&mut self) -> Result<Answer> {
+        let patience = if self.tunnel.is_some() { PATIENCE_WITH_SSH } else { PATIENCE };
+        let sending = self.requests.send_request(request(Method::GET, "/_ping", Either::Right(Empty::new()))?);
+        let answered = self.runtime.block_on(async {
+            let answered = async { answer(sending.await.context(|| "it broke off")?).await };
+            tokio::time::timeout(patience, answered).await
+        });
+        let silent = || Err(Error::new(format!("it does not answer within {} s", patience.as_secs())));
+        let answered = answered.unwrap_or_else(|_| silent());
+        let answer = answered.map_err(|error| match self.tunnel.as_mut().and_then(Tunnel::words) {
+            Some(words) => Error::new(format!("ssh: {words}")),
+            None => error,
+        })?;
+        if String::from_utf8_lossy(&answer.body).contains("HTTP request to an HTTPS server") {
+            return Err(Error::new("it speaks with encryption only"))
+                .hint("set DOCKER_TLS_VERIFY=1, and DOCKER_CERT_PATH to the folder of `ca.pem`, `cert.pem` and `key.pem`");
+        }
+        Ok(answer)
     }
 
     /// Asks for a document.
@@ -117,11 +143,11 @@ impl Connection {
             match self.runtime.block_on(sending) {
                 Ok(response) => return Ok(response),
                 Err(error) if reopened || !(error.is_canceled() || error.is_closed() || error.is_incomplete_message()) => {
-                    return Err(error).context(|| format!("the engine at {} broke off", self.address));
+                    return Err(error).context(|| format!("the engine at {} broke off", self.endpoint.address));
                 }
                 Err(_) => {
-                    self.requests = self.runtime.block_on(connect(&self.address))?;
-                    reopened = true;
+                    let Opened { requests, tunnel } = self.runtime.block_on(connect(&self.endpoint))?;
+                    (self.requests, self.tunnel, reopened) = (requests, tunnel, true);
                 }
             }
         }
@@ -147,44 +173,28 @@ async fn answer(response: Response<Incoming>) -> Result<Answer> {
     Ok(Answer { status: head.status.as_u16(), body: whole, headers: head.headers })
 }
 
-async fn connect(address: &Address) -> Result<Requests> {
-    let connected = tokio::time::timeout(PATIENCE, async {
-        match address {
-            Address::Unix(path) => speak(UnixStream::connect(path).await.context(|| "the socket does not open")?).await,
-            Address::Tcp(host, port) => speak(connect_to_host(host, *port).await?).await,
-        }
-    });
-    let connected = connected.await.unwrap_or_else(|_| Err(Error::new(format!("it does not answer within {} s", PATIENCE.as_secs()))));
-    connected.map_err(|error| {
-        let hint = hint(&error);
-        Error::from_cause(format!("cannot connect to the engine at {address}"), error).hint(hint)
-    })
+/// What became of opening a way: requests can be made, and a program may be in between.
+struct Opened {
+    requests: Requests,
+    tunnel: Option<Tunnel>,
 }
 
-async fn connect_to_host(host: &str, port: u16) -> Result<TcpStream> {
-    let mut last = Error::new(format!("the host `{host}` has no address"));
-    for address in http::addresses(host).await? {
-        match TcpStream::connect((address, port)).await {
-            Ok(stream) => return Ok(stream),
-            Err(error) => last = Error::from_cause(format!("cannot connect to {address}:{port}"), error),
-        }
-    }
-    Err(last)
+async fn connect(endpoint: &Endpoint) -> Result<Opened> {
+    let opened = async {
+        let Way { stream, tunnel } = transport::open(endpoint).await?;
+        let (requests, connection) = handshake(TokioIo::new(stream)).await.context(|| "it does not speak HTTP")?;
+        // How a connection ends is seen by the request that needs it.
+        tokio::spawn(async move { connection.await.ok() });
+        Ok(Opened { requests, tunnel })
+    };
+    opened.await.map_err(|error| unreachable(error, endpoint))
 }
 
-async fn speak(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Result<Requests> {
-    let (requests, connection) = handshake(TokioIo::new(stream)).await.context(|| "it does not speak HTTP")?;
-    // How a connection ends is seen by the request that needs it.
-    tokio::spawn(async move { connection.await.ok() });
-    Ok(requests)
-}
-
-fn hint(error: &Error) -> &'static str {
-    if error.is_io(ErrorKind::PermissionDenied) {
-        "become a member of the group that owns the socket (often `docker`), or name an engine of your own with DOCKER_HOST"
-    } else {
-        "start Docker, or `podman system service`, or name another engine with DOCKER_HOST as `unix:///PATH/TO/SOCKET` or `tcp://HOST:PORT`"
-    }
+/// The error for an engine that cannot be reached.
+fn unreachable(error: Error, endpoint: &Endpoint) -> Error {
+    let hint = error.nearest_hint().map_or_else(|| transport::hint(&error, endpoint), str::to_string);
+    let named_by = if endpoint.named_by == "nobody" { String::new() } else { format!(", which {} names", endpoint.named_by) };
+    Error::from_cause(format!("cannot connect to the engine at {}{named_by}", endpoint.address), error).hint(hint)
 }
 
 /// The body of an answer.

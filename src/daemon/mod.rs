@@ -4,20 +4,25 @@
 mod address;
 mod archive;
 mod connection;
+mod context;
 mod inspect;
 mod pull;
 mod saved;
+mod settings;
+mod tls;
+mod transport;
 
 pub use archive::{Shipment, shared_layers};
 pub use inspect::EngineImage;
 pub use pull::pull;
+pub use settings::Settings;
 
-use crate::error::{Context, Error, Result};
+use crate::error::{Advice, Context, Error, Result};
 use crate::image::Reference;
-use address::Address;
 use connection::{Answer, Connection, Upload};
 use serde::Deserialize;
-use std::io::Read;
+use settings::Endpoint;
+use std::io::{ErrorKind, Read};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The newest version of the interface that this program speaks, as the minor number after `1.`.
@@ -27,21 +32,46 @@ const PLATFORMS: u32 = 49;
 
 /// A Docker or Podman engine.
 pub struct Engine {
-    connection: Mutex<Connection>,
+    connection: Box<Mutex<Connection>>,
     /// The version of the interface, as the minor number after `1.`.
     version: u32,
 }
 
 impl Engine {
-    /// Connects to the engine that `DOCKER_HOST` names, or to the usual one. No thread is started.
+    /// Connects to the engine that is meant. No thread is started.
     ///
     /// # Errors
-    /// When it cannot be reached; the hint says what to do.
-    pub fn connect(docker_host: Option<&str>) -> Result<Self> {
-        let mut connection = Connection::open(Address::parse(docker_host)?)?;
-        let answer = connection.get("/_ping")?.success()?;
-        let version = answer.header("api-version").and_then(|version| version.strip_prefix("1.")?.parse().ok());
-        Ok(Self { connection: Mutex::new(connection), version: version.unwrap_or(NEWEST).min(NEWEST) })
+    /// When none can be reached; the hint says what to do.
+    pub fn connect(settings: &Settings) -> Result<Self> {
+        let mut failures: Vec<(String, Error)> = Vec::new();
+        for endpoint in settings.endpoints()? {
+            let address = endpoint.address.to_string();
+            match Self::at(endpoint) {
+                Ok(engine) => return Ok(engine),
+                Err(error) => failures.push((address, error)),
+            }
+        }
+        let tried: Vec<String> = failures.iter().map(|(address, _)| address.clone()).collect();
+        // Of an engine that is there, more can be said than of one that is not.
+        let most = failures.iter().position(|(_, error)| !error.is_io(ErrorKind::NotFound)).unwrap_or(0);
+        match failures.into_iter().nth(most) {
+            Some((_, error)) if tried.len() > 1 => Err(error).context(|| format!("no engine answers; tried {}", tried.join(", "))),
+            Some((_, error)) => Err(error),
+            None => Err(Error::new("there is no engine to try")),
+        }
+    }
+
+    fn at(endpoint: Endpoint) -> Result<Self> {
+        let describe = format!("cannot speak to what listens at {}", endpoint.address);
+        let (connection, answer) = Connection::open(endpoint)?;
+        let version = answer.header("api-version").map(str::to_string);
+        let answer = answer.success().context(|| describe.as_str());
+        let hint = "name a Docker or Podman engine with DOCKER_HOST";
+        answer.hint(hint)?;
+        // Every engine that people still run says it.
+        let version = version.and_then(|version| version.strip_prefix("1.")?.parse().ok());
+        let version: u32 = version.context(|| "it is no Docker or Podman engine").context(|| describe).hint(hint)?;
+        Ok(Self { connection: Box::new(Mutex::new(connection)), version: version.min(NEWEST) })
     }
 
     /// Asks for a sign of life, unless the engine is at work for us; so the connection stays open while nobody needs it (CRE-06).

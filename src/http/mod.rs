@@ -13,6 +13,7 @@ pub use request::{Body, Method, Request, Response, Url};
 pub use resolver::addresses;
 pub use retry::{Failure, repeatedly};
 pub use streamed::Streamed;
+pub use trust::{Identity, Trust};
 
 use self::retry::retry_after;
 use crate::error::{Context, Error, Result};

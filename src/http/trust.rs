@@ -4,27 +4,72 @@
 use crate::error::{Context, Result};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use std::sync::Arc;
 
+/// Which server to trust, and what to show to it.
+#[derive(Default)]
+pub struct Trust {
+    /// Whether its certificate must be a trusted one; else any will do.
+    pub verify: bool,
+    /// Authorities that are trusted besides the host's.
+    pub authorities: Vec<CertificateDer<'static>>,
+    /// This program's own certificate.
+    pub identity: Option<Identity>,
+}
+
+/// A certificate of one's own.
+pub struct Identity {
+    /// The certificate, and those that vouch for it.
+    pub chain: Vec<CertificateDer<'static>>,
+    /// Its key.
+    pub key: PrivateKeyDer<'static>,
+}
+
+impl Trust {
+    /// TLS settings for such a server.
+    ///
+    /// # Errors
+    /// When a certificate or the key cannot be used.
+    pub fn settings(self) -> Result<ClientConfig> {
+        let provider = Arc::new(ring::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions();
+        let builder = builder.context(|| "cannot use TLS")?;
+        let builder = if self.verify {
+            builder.with_root_certificates(roots(self.authorities)?)
+        } else {
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(Unverified(provider)))
+        };
+        match self.identity {
+            None => Ok(builder.with_no_client_auth()),
+            Some(identity) => {
+                builder.with_client_auth_cert(identity.chain, identity.key).context(|| "cannot use the certificate for this program")
+            }
+        }
+    }
+}
+
 /// TLS settings with the host's certificates.
 pub(super) fn tls() -> Result<ClientConfig> {
+    Trust { verify: true, ..Trust::default() }.settings()
+}
+
+/// TLS settings for servers that the person trusts whatever certificate they show.
+pub(super) fn unverified() -> Result<ClientConfig> {
+    Trust::default().settings()
+}
+
+fn roots(authorities: Vec<CertificateDer<'static>>) -> Result<RootCertStore> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if roots.is_empty() {
         roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     }
-    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider())).with_safe_default_protocol_versions();
-    Ok(builder.context(|| "cannot use TLS")?.with_root_certificates(roots).with_no_client_auth())
-}
-
-/// TLS settings for servers that the person trusts whatever certificate they show.
-pub(super) fn unverified() -> Result<ClientConfig> {
-    let provider = Arc::new(ring::default_provider());
-    let verifier = Arc::new(Unverified(provider.clone()));
-    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    Ok(builder.context(|| "cannot use TLS")?.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
+    for authority in authorities {
+        roots.add(authority).context(|| "cannot use the certificate of an authority")?;
+    }
+    Ok(roots)
 }
 
 /// Takes every certificate; that the server has its key is still checked.

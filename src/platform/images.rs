@@ -97,8 +97,8 @@ pub struct Images<'a> {
     pub registries: &'a Registries,
     /// When they are asked.
     pub pull: Pull,
-    /// Where the engine is, as `DOCKER_HOST` says it.
-    pub engine: Option<&'a str>,
+    /// Which engine is meant.
+    pub engine: &'a daemon::Settings,
     /// What a person reads.
     pub output: &'a Output,
 }

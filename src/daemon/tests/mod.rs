@@ -1,6 +1,7 @@
 //! How engines of other kinds than the one in `tests/` are spoken to.
 
 mod scripted;
+mod unreachable;
 
 use super::*;
 use crate::archive::{Entry, TarReader, TarWriter};

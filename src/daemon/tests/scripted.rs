@@ -1,6 +1,6 @@
 //! A server that answers as a script says and remembers what it was asked.
 
-use super::Engine;
+use super::{Engine, Settings};
 use crate::error::Result;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -35,7 +35,8 @@ impl Scripted {
     }
 
     pub fn connect(&self) -> Result<Engine> {
-        Engine::connect(Some(&format!("unix://{}", self.folder.path().join("socket").display())))
+        let host = format!("unix://{}", self.folder.path().join("socket").display());
+        Engine::connect(&Settings::of_environment(|name| (name == "DOCKER_HOST").then(|| host.clone().into())))
     }
 
     /// Method and path of each request but those for a sign of life.

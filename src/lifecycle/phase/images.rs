@@ -1,7 +1,7 @@
 //! Where a phase's images are, by its flags, and what their names must be like (IMG-02, IMG-03, API-24).
 
 use super::{BAD_ARGUMENT, Inputs, Phase};
-use crate::daemon::Engine;
+use crate::daemon::{Engine, Settings};
 use crate::error::{Advice, Context, Error, Result};
 use crate::image::Reference;
 use crate::lifecycle::cache::LaunchCache;
@@ -16,7 +16,10 @@ use std::sync::Arc;
 /// # Errors
 /// When it cannot be reached.
 pub(super) fn connect(inputs: &Inputs) -> Result<Option<Engine>> {
-    if inputs.is_on("daemon") { Engine::connect(inputs.environment_text("DOCKER_HOST").as_deref()).map(Some) } else { Ok(None) }
+    if !inputs.is_on("daemon") {
+        return Ok(None);
+    }
+    Engine::connect(&Settings::of_environment(|name| inputs.environment_text(name).map(Into::into))).map(Some)
 }
 
 /// Opens the place that images are in.

@@ -17,6 +17,7 @@ use super::outputs::Target;
 use super::packages::Packages;
 use super::pull::Pull;
 use crate::buildpack::{BuildMetadata, GroupDocument};
+use crate::daemon;
 use crate::debian::Mirrors;
 use crate::error::{Context, Result};
 use crate::image::{Digest, Reference};
@@ -68,15 +69,15 @@ pub struct Request {
     pub registries: Registries,
     /// When registries are asked.
     pub pull: Pull,
-    /// Where the engine is, as `DOCKER_HOST` says it.
-    pub engine: Option<String>,
+    /// Which engine is meant.
+    pub engine: daemon::Settings,
     /// `SOURCE_DATE_EPOCH`.
     pub source_date_epoch: Option<String>,
 }
 
 impl Request {
     fn images<'a>(&'a self, store: &'a Store, output: &'a Output) -> Images<'a> {
-        Images { store, registries: &self.registries, pull: self.pull, engine: self.engine.as_deref(), output }
+        Images { store, registries: &self.registries, pull: self.pull, engine: &self.engine, output }
     }
 }
 
