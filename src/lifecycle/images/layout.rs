@@ -5,9 +5,10 @@ use super::{Found, Saved};
 use crate::error::{Advice, Context, Error, Result};
 use crate::image::{Digest, Image, Index, Layer, Manifest, Reference, to_json};
 use crate::lifecycle::documents::report::ImageReport;
+use crate::output::Output;
 use crate::store::Store;
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 const NAME: &str = "org.opencontainers.image.ref.name";
@@ -85,16 +86,16 @@ impl Layouts {
     }
 
     /// Writes the layouts of all names anew.
-    pub fn save_all(&self, image: &Image, names: &[Reference], sources: &[&Found], store: &Store) -> Result<Saved> {
+    pub fn save_all(&self, image: &Image, names: &[Reference], sources: &[&Found], store: &Store, output: &Output) -> Result<Saved> {
         let descriptor = image.documents().descriptor;
         let first = names.first().context(|| "the image has no name")?;
         let identifier = format!("{}@{}", self.path(&first.full())?.display(), descriptor.digest);
-        let names = names.iter().map(|name| (name.clone(), self.save(image, name, sources, store))).collect();
+        let names = names.iter().map(|name| (name.clone(), self.save(image, name, sources, store, output))).collect();
         Ok(Saved { identifier, names, report: ImageReport { manifest_size: descriptor.size, ..ImageReport::default() } })
     }
 
-    /// Writes the layout of one name anew. Layers that are in no store and in no source stay away (IMG-22).
-    fn save(&self, image: &Image, name: &Reference, sources: &[&Found], store: &Store) -> Result<()> {
+    /// Writes the layout of one name anew. Layers that are in no store and in no source that can be read stay away (IMG-22).
+    fn save(&self, image: &Image, name: &Reference, sources: &[&Found], store: &Store, output: &Output) -> Result<()> {
         let folder = self.path(&name.full())?;
         let describe = || format!("cannot write the OCI layout `{}`", folder.display());
         fs::create_dir_all(folder.join("blobs/sha256")).context(describe)?;
@@ -104,9 +105,14 @@ impl Layouts {
         for layer in &image.layers {
             let target = blob_path(&folder, &layer.blob.digest);
             let source = places.iter().map(|place| blob_path(place, &layer.blob.digest)).find(|path| path.is_file());
-            match source {
-                Some(source) if !target.is_file() => copy(&source, &target).context(describe)?,
-                Some(_) | None => {}
+            let Some(source) = source.filter(|_| !target.is_file()) else { continue };
+            match File::open(&source) {
+                Ok(mut blob) => copy(&mut blob, &target).context(describe)?,
+                // Whoever wrote the run image's layout may have kept its layers from others.
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                    output.warn(&format!("Leaving out the layer {}: cannot read `{}`", layer.blob.digest, source.display()));
+                }
+                Err(error) => return Err(error).context(describe),
             }
         }
         let mut documents = image.documents();
@@ -145,9 +151,9 @@ fn blob(layout: &Path, digest: &Digest) -> Result<Vec<u8>> {
     }
 }
 
-fn copy(source: &Path, target: &Path) -> Result<()> {
+fn copy(source: &mut File, target: &Path) -> Result<()> {
     let staged = target.with_extension("part");
-    fs::copy(source, &staged)?;
+    io::copy(source, &mut File::create(&staged)?)?;
     Ok(fs::rename(staged, target)?)
 }
 
@@ -165,7 +171,6 @@ fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
 mod tests {
     use super::*;
     use crate::image::media_type;
-    use crate::output::Output;
 
     /// IMG-01, IMG-18, IMG-19, IMG-20.
     #[test]

@@ -137,7 +137,7 @@ impl Images {
         timed(&what, output, || {
             output.line(&what);
             match self {
-                Self::Layouts(layouts) => layouts.save_all(image, names, sources, store),
+                Self::Layouts(layouts) => layouts.save_all(image, names, sources, store, output),
                 Self::Registry(registry) => registry.save(image, names, sources, store, output),
                 Self::Daemon(daemon) => daemon.save(image, names, sources, store, output),
             }?
