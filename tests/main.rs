@@ -17,6 +17,7 @@ mod interoperation;
 mod kill;
 mod mmdebstrap;
 mod phases;
+mod publish;
 mod reference;
 mod registry;
 mod support;

@@ -44,6 +44,15 @@ pub struct Arguments {
     /// Another name for the image; repeatable.
     #[arg(long, short, value_name = "IMAGE")]
     tag: Vec<String>,
+    /// Send the image to the registries that its names name.
+    #[arg(long)]
+    publish: bool,
+    /// Image that this one replaces, whose layers are reused, instead of the one of its name.
+    #[arg(long, value_name = "IMAGE")]
+    previous_image: Option<String>,
+    /// Image of a registry that keeps what the build caches, instead of the store.
+    #[arg(long, value_name = "IMAGE")]
+    cache_image: Option<String>,
     /// Process that the image starts by default.
     #[arg(long, short = 'D', value_name = "TYPE")]
     default_process: Option<String>,
@@ -76,7 +85,10 @@ impl Arguments {
             network: if session.offline { Network::None } else { self.network },
             host: crate::platform::host::Host::read(|name| std::env::var_os(name), !self.no_host_config)?,
             mirrors: self.mirrors.read()?,
-            registries,
+            publish: self.publish,
+            previous_image: self.previous_image.as_deref().map(Reference::parse).transpose()?,
+            cache_image: self.cache_image.as_deref().map(Reference::parse_new).transpose()?,
+            registries: registries.into(),
             pull: if session.offline { Pull::Never } else { pull },
             engine: crate::daemon::Settings::read(|name| std::env::var_os(name)),
             source_date_epoch: std::env::var("SOURCE_DATE_EPOCH").ok(),

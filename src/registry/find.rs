@@ -122,7 +122,7 @@ impl Registries {
 }
 
 /// What this program understands.
-fn accept() -> (&'static str, String) {
+pub(super) fn accept() -> (&'static str, String) {
     let kinds = [media_type::MANIFEST, media_type::INDEX, media_type::DOCKER_MANIFEST, media_type::DOCKER_INDEX];
     ("accept", kinds.join(", "))
 }

@@ -11,6 +11,7 @@ mod find;
 mod login;
 mod mirrors;
 mod new_blob;
+mod publish;
 mod pull;
 mod push;
 mod sending;
@@ -22,6 +23,7 @@ pub use crate::http::go_offline;
 pub use credentials::{Credentials, Environment, Place, plain_key};
 pub use find::{Lookup, Remote, host_architecture};
 pub use new_blob::NewBlob;
+pub use publish::Publish;
 pub use pull::pull;
 pub use push::{Blob, Push, Source};
 

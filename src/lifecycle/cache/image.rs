@@ -83,9 +83,9 @@ impl ImageCache {
     }
 
     /// The layer in the new image: one that is there, or a new one in the store (CACHE-07 to CACHE-09).
-    fn stage(&self, id: &str, layer: &CachedLayer, store: &Store, output: &Output) -> Result<Layer> {
+    fn stage(&self, id: &str, layer: &CachedLayer, parents: &Parents, store: &Store, output: &Output) -> Result<Layer> {
         let of_image = layer.of_image.as_ref().zip(Digest::parse(&layer.metadata.sha).ok());
-        let contents = Contents::Folder { on_disk: layer.path.clone(), in_image: layer.rules.path.clone(), parents: Parents::OnDisk };
+        let contents = Contents::Folder { on_disk: layer.path.clone(), in_image: layer.rules.path.clone(), parents: parents.clone() };
         let (staged, reused) = match of_image {
             Some((_, diff_id)) if self.cached(diff_id.as_str()).is_some() => (self.cached(diff_id.as_str()).cloned(), true),
             // The image has just got the same layer.
@@ -184,7 +184,7 @@ impl Cache for ImageCache {
                 output.warn(&format!("Failed to cache layer '{id}' because it has no contents"));
                 continue;
             }
-            match self.stage(&id, layer, store, output) {
+            match self.stage(&id, layer, &new.parents, store, output) {
                 Ok(staged) => {
                     let cached = BuildpackLayer { sha: staged.diff_id.to_string(), ..layer.metadata.clone() };
                     metadata.add(layer, cached);
@@ -194,7 +194,7 @@ impl Cache for ImageCache {
             }
         }
         if let Some(sbom) = &new.sbom {
-            let contents = Contents::Folder { on_disk: sbom.clone(), in_image: new.sbom_in_image.clone(), parents: Parents::OnDisk };
+            let contents = Contents::Folder { on_disk: sbom.clone(), in_image: new.sbom_in_image.clone(), parents: new.parents.clone() };
             let (layer, reused) = self.write(&contents, new.owner, store)?;
             output.line(&format!("{} cache layer '{SBOM_ID}'", if reused { "Reusing" } else { "Adding" }));
             metadata.sbom.sha = layer.diff_id.to_string();

@@ -13,8 +13,8 @@ pub use launch::LaunchCache;
 pub use volume::VolumeCache;
 
 use super::documents::layers_metadata::{BuildpackLayer, BuildpackLayers};
-use super::layer::Owner;
 use super::layer::fingerprint::Fingerprint;
+use super::layer::{Owner, Parents};
 use crate::error::Result;
 use crate::image::Descriptor;
 use crate::output::Output;
@@ -57,6 +57,14 @@ pub trait Cache {
     /// # Errors
     /// When the cache cannot be written; it is then as it was.
     fn commit(&mut self, new: &NewContents, store: &Store, output: &Output) -> Result<()>;
+
+    /// Takes back what a build that failed did not touch, where contents are lent.
+    ///
+    /// # Errors
+    /// When the cache cannot be written.
+    fn take_back(&mut self, _restored: &BTreeMap<String, RestoredLayer>) -> Result<()> {
+        Ok(())
+    }
 
     /// What is cached of a buildpack, by the names of its layers.
     fn layers(&self, buildpack: &str) -> Option<&BTreeMap<String, BuildpackLayer>> {
@@ -126,6 +134,8 @@ pub struct NewContents {
     pub sbom: Option<PathBuf>,
     /// The same folder in the image, as `/layers/sbom/cache`.
     pub sbom_in_image: String,
+    /// What the folders above the layers are like in a layer.
+    pub parents: Parents,
     /// Who owns the files in the image.
     pub owner: Owner,
 }

@@ -101,10 +101,7 @@ pub fn job<'a>(request: &Export, found: &Found, layer: &FoundLayer, previous: &P
         (Some(path), before) => (known(request, layer, &in_image, before.and_then(Result::ok), store), path.clone()),
         (None, _) if layer.metadata.cache => return Err(Error::new(format!("layer '{}' is cache=true but has no contents", layer.id))),
         (None, Some(Ok(before))) => (Known::Unchanged(before), PathBuf::new()),
-        (None, Some(Err(sha))) => {
-            return Err(Error::new(format!("cannot reuse '{}': the store does not have the previous image's layer {sha}", layer.id)))
-                .context(|| "the previous image is not complete");
-        }
+        (None, Some(Err(sha))) => (Known::Unchanged(fetched(request, layer, sha, previous)?), PathBuf::new()),
         (None, None) => return Err(cannot_reuse(&layer.id)),
     };
     Ok(Job {
@@ -114,6 +111,15 @@ pub fn job<'a>(request: &Export, found: &Found, layer: &FoundLayer, previous: &P
         known,
         cached: layer.metadata.cache && request.cache.is_some_and(|cache| cache.takes_blobs()),
     })
+}
+
+/// A layer of the previous image whose blob is not in the store yet.
+fn fetched(request: &Export, layer: &FoundLayer, sha: &str, previous: &Previous) -> Result<Layer> {
+    let describe = || format!("cannot reuse '{}': the store does not have the previous image's layer {sha}", layer.id);
+    let before = previous.layers().iter().find(|layer| layer.diff_id.as_str() == sha);
+    let (before, fetch) = before.zip(request.fetch).context(describe).context(|| "the previous image is not complete")?;
+    fetch(before).context(describe)?;
+    Ok(before.clone())
 }
 
 /// The previous image and what it says it is made of.

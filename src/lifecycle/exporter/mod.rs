@@ -32,7 +32,7 @@ use super::restorer::Restored;
 use crate::archive::Form;
 use crate::buildpack::{BomEntry, BuildMetadata, GroupElement};
 use crate::error::{Advice, Error, Result};
-use crate::image::Image;
+use crate::image::{Image, Layer};
 use crate::output::Output;
 use crate::store::Store;
 use launcher::api::Api;
@@ -52,6 +52,9 @@ pub struct Folders {
     /// Whether both are at their places in the image on this machine too.
     pub place: Place,
 }
+
+/// Brings a layer into the store, or says why not.
+pub type Fetch<'a> = dyn Fn(&Layer) -> Result<()> + 'a;
 
 /// What an image is made of.
 pub struct Export<'a> {
@@ -75,6 +78,8 @@ pub struct Export<'a> {
     pub previous_blobs: Blobs,
     /// Where the image goes, if that is a registry and large layers are to be sent while they are made.
     pub destination: Option<Destination<'a>>,
+    /// Brings a layer of the previous image into the store, where its blobs are not all there.
+    pub fetch: Option<&'a Fetch<'a>>,
     /// What was restored before the build.
     pub restored: &'a Restored,
     /// The cache that it was restored from.
@@ -290,6 +295,7 @@ fn to_cache(request: &Export, found: &[Found], jobs: &[Job], made: &[Made]) -> N
     }
     new.sbom = inside(&request.folders.layers, "sbom/cache").ok().filter(|folder| folder.is_dir());
     new.sbom_in_image = format!("{}/sbom/cache", request.folders.layers_in_image);
+    new.parents = request.folders.parents(&request.folders.layers_in_image);
     new.owner = request.owner;
     new
 }

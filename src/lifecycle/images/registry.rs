@@ -7,7 +7,7 @@ use crate::image::{Image, Layer, Reference};
 use crate::lifecycle::documents::report::ImageReport;
 use crate::lifecycle::exporter::Destination;
 use crate::output::Output;
-use crate::registry::{Blob, Lookup, Push, Registries, Source};
+use crate::registry::{Lookup, Publish, Registries};
 use crate::store::Store;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -76,25 +76,9 @@ impl Registry {
     pub fn save(&self, image: &Image, names: &[Reference], sources: &[&Found], store: &Store, output: &Output) -> Result<Saved> {
         let documents = image.documents();
         let progress = names.first().map(|name| output.progress(&format!("sending {name}"), Some(image.compressed_size())));
-        let mut done: Vec<&Reference> = Vec::new();
-        let mut saved = Vec::new();
-        for name in names {
-            let is_done = done.iter().any(|other| other.repository() == name.repository());
-            let pushed = if is_done {
-                Ok(())
-            } else {
-                // Large layers went there first.
-                let first = names.first().filter(|_| done.is_empty());
-                let places: Vec<&Reference> = done.iter().copied().chain(first).collect();
-                let blobs = blobs(image, &places, sources);
-                let push = Push { documents: &documents, blobs, store, progress: progress.as_ref().filter(|_| done.is_empty()) };
-                self.0.push_blobs(&push, name)
-            };
-            if pushed.is_ok() && !is_done {
-                done.push(name);
-            }
-            saved.push((name.clone(), pushed.and_then(|()| self.0.push_manifest(&documents, name))));
-        }
+        let sources: Vec<(Reference, &Image)> =
+            sources.iter().filter_map(|found| Some((Reference::parse(&found.identifier).ok()?, &found.image))).collect();
+        let saved = self.0.publish(&Publish { image, names, sources: &sources, store, progress: progress.as_ref() });
         let digest = documents.descriptor.digest.to_string();
         let report = ImageReport { digest: digest.clone(), manifest_size: documents.descriptor.size, ..ImageReport::default() };
         Ok(Saved { identifier: digest, names: saved, report })
@@ -108,14 +92,4 @@ impl Registry {
 pub fn check_write(registries: &Registries, name: &Reference) -> Result<()> {
     let checked = registries.check_write(name).context(|| format!("failed to ensure registry read/write access to {name}"));
     checked.context(|| "validating registry write access")
-}
-
-/// Each layer's blob, and which repositories have it.
-fn blobs(image: &Image, done: &[&Reference], sources: &[&Found]) -> Vec<Blob> {
-    let places = |layer: &Layer| {
-        let has = |found: &&&Found| found.image.layers.iter().any(|other| other.blob.digest == layer.blob.digest);
-        let of_sources = sources.iter().filter(has).filter_map(|found| Reference::parse(&found.identifier).ok());
-        done.iter().map(|name| (*name).clone()).chain(of_sources).map(Source).collect()
-    };
-    image.layers.iter().map(|layer| Blob { layer: layer.clone(), sources: places(layer) }).collect()
 }

@@ -56,11 +56,12 @@ pub enum Contents<'a> {
 }
 
 /// What the folders above a layer's folder are like in the layer (TAR-03).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Parents {
     /// The same on every host: mode 755, from this path on owned by the build, above by root.
     Normal(String),
     /// As they are on this machine, where the folder is at its place in the image.
+    #[default]
     OnDisk,
 }
 

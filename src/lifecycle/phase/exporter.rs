@@ -148,6 +148,7 @@ fn export_image(made: &Made, below: &Below, cache: Option<&dyn Cache>, store: &S
         previous: below.previous.map(|found| &found.image),
         previous_blobs: below.blobs,
         destination: below.destination,
+        fetch: None,
         restored: made.restored,
         cache,
         launcher: Launcher {

@@ -3,6 +3,7 @@
 mod extend;
 mod folders;
 mod phase;
+mod publish;
 mod report;
 mod timing;
 
@@ -19,10 +20,10 @@ use super::pull::Pull;
 use crate::buildpack::{BuildMetadata, GroupDocument};
 use crate::daemon;
 use crate::debian::Mirrors;
-use crate::error::{Context, Result};
-use crate::image::{Digest, Reference};
+use crate::error::{Context, Error, Result};
+use crate::image::{Digest, Layer, Reference};
 use crate::lifecycle::analyzer::{self, Identified};
-use crate::lifecycle::cache::{AppCache, Cache};
+use crate::lifecycle::cache::{AppCache, Cache, Former, ImageCache};
 use crate::lifecycle::documents::build_metadata::LauncherMetadata;
 use crate::lifecycle::documents::project_metadata::ProjectMetadata;
 use crate::lifecycle::documents::run::RunImageNames;
@@ -37,7 +38,9 @@ use extend::Extended;
 use folders::Workplace;
 use launcher::api::Api;
 use phase::Phase;
+use publish::Previous;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 use timing::Clock;
 
@@ -65,8 +68,14 @@ pub struct Request {
     pub host: Host,
     /// Where Debian packages come from.
     pub mirrors: Mirrors,
+    /// Whether the image is sent to the registries that its names name.
+    pub publish: bool,
+    /// The image that this one replaces, where that is not the one of its name.
+    pub previous_image: Option<Reference>,
+    /// The image that keeps what is cached, where this machine does not.
+    pub cache_image: Option<Reference>,
     /// Where images come from that the store does not have.
-    pub registries: Registries,
+    pub registries: Arc<Registries>,
     /// When registries are asked.
     pub pull: Pull,
     /// Which engine is meant.
@@ -91,6 +100,8 @@ pub struct Built {
     pub sizes: Vec<(&'static str, u64)>,
     /// How many layers above the run image there are, and how many of them were there before.
     pub layers: (usize, usize),
+    /// Names under which registries have it now.
+    pub published: Vec<String>,
     /// How long each phase took.
     pub times: Vec<(&'static str, Duration)>,
 }
@@ -107,10 +118,11 @@ pub fn build(request: &Request, store: &Store, output: &Output) -> Result<Built>
     let mut clock = Clock::new(output);
     let images = request.images(store, output);
     let builder = clock.phase("PREPARING", || builder::open(&request.builder, &request.mirrors, &images))?;
-    let previous = store.find(&request.image).unwrap_or_default();
+    publish::check(request)?;
+    let previous = Previous::find(request, store, output)?;
     let place = Workplace::new(request, store, &builder, output)?;
-    let mut cache = open_cache(request, store, &key)?;
-    let mut build = Build { request, store, output, builder: &builder, place: &place, cache: &cache, previous: previous.as_ref(), clock };
+    let mut cache = open_cache(request, store, &key, output)?;
+    let mut build = Build { request, store, output, builder: &builder, place: &place, cache: &*cache, previous: previous.as_ref(), clock };
     let (group, packages) = build.detect()?;
     let images = build.extend(&packages, &group)?;
     let restored = build.restore(&group)?;
@@ -125,21 +137,26 @@ pub fn build(request: &Request, store: &Store, output: &Output) -> Result<Built>
         }
     };
     let digest = build.save(&exported)?;
+    let published = if request.publish { build.publish(&exported)? } else { Vec::new() };
     let times = build.clock.finish();
     if let Err(error) = cache.commit(&exported.cache, store, output) {
         output.warn(&format!("the next build starts from the beginning: {error}"));
     }
     let sizes = report::sizes(&exported, images.below_app(), &builder.run);
     let layers = (exported.layers.len(), exported.layers.iter().filter(|layer| layer.reused).count());
-    Ok(Built { digest, image: exported.image, sizes, layers, times })
+    Ok(Built { digest, image: exported.image, sizes, layers, published, times })
 }
 
-fn open_cache(request: &Request, store: &Store, key: &str) -> Result<AppCache> {
+fn open_cache(request: &Request, store: &Store, key: &str, output: &Output) -> Result<Box<dyn Cache>> {
+    if let Some(name) = &request.cache_image {
+        let cache = ImageCache::open(request.registries.clone(), name, Former::Stays, output);
+        return Ok(Box::new(cache.context(|| "cannot use the cache image")?));
+    }
     let folder = store.cache(key);
     if request.clear_cache {
         remove_tree(&folder).context(|| format!("cannot clear the cache `{}`", folder.display()))?;
     }
-    AppCache::open(&folder)
+    Ok(Box::new(AppCache::open(&folder)?))
 }
 
 struct Build<'a> {
@@ -148,8 +165,8 @@ struct Build<'a> {
     output: &'a Output,
     builder: &'a Builder<'a>,
     place: &'a Workplace,
-    cache: &'a AppCache,
-    previous: Option<&'a Stored>,
+    cache: &'a dyn Cache,
+    previous: Option<&'a Previous>,
     clock: Clock<'a>,
 }
 
@@ -165,9 +182,11 @@ impl Build<'_> {
     /// Analyzes the images and finds the group of buildpacks, with what it wants of the images.
     fn detect(&mut self) -> Result<(GroupDocument, Packages)> {
         self.clock.start("ANALYZING");
-        let reference = self.previous.map(|previous| format!("{}@{}", self.request.image.familiar(), previous.digest)).unwrap_or_default();
         let name = self.request.image.familiar();
-        let previous = self.previous.map(|previous| Identified { image: &previous.image, reference: &reference, name: &name });
+        let previous_name = self.previous.map(|previous| previous.name.familiar()).unwrap_or_default();
+        let reference = self.previous.map(|previous| format!("{previous_name}@{}", previous.stored.digest)).unwrap_or_default();
+        let previous =
+            self.previous.map(|previous| Identified { image: &previous.stored.image, reference: &reference, name: &previous_name });
         let (run_reference, run_name) = (self.builder.run.identifier(), self.builder.run.name.clone());
         let run = Identified { image: &self.builder.run.stored.image, reference: &run_reference, name: &run_name };
         let analyzed = analyzer::analyze(&name, previous.as_ref(), &run, self.output)?;
@@ -186,7 +205,7 @@ impl Build<'_> {
             layers: self.place.layers(),
             group: &group.group,
             metadata: &analyzed.metadata,
-            previous: self.previous.map(|previous| &previous.image),
+            previous: self.previous.map(|previous| &previous.stored.image),
             cache: Some(self.cache),
             platform_api: Api::new(0, 15),
             owner: self.place.owner_on_disk(),
@@ -205,6 +224,10 @@ impl Build<'_> {
     fn export(&mut self, images: &Extended, group: &GroupDocument, metadata: &BuildMetadata, restored: &Restored) -> Result<Exported> {
         self.clock.start("EXPORTING");
         let run = &images.run;
+        let fetch = |layer: &Layer| match self.previous {
+            Some(previous) => previous.fetch(layer, self.request, self.store),
+            None => Err(Error::new("there is no previous image")),
+        };
         let export = Export {
             folders: self.place.folders(),
             owner: self.place.owner(),
@@ -216,13 +239,14 @@ impl Build<'_> {
                 names: self.run_image_names(run),
                 extended: images.extended.as_ref().map(|extended| &extended.stored.image),
             },
-            previous: self.previous.map(|previous| &previous.image),
+            previous: self.previous.map(|previous| &previous.stored.image),
             restored,
             cache: Some(self.cache),
             bom: &[],
             platform_api: Api::new(0, 15),
             previous_blobs: exporter::Blobs::InStore,
             destination: None,
+            fetch: Some(&fetch),
             launcher: Launcher {
                 program: LAUNCHER,
                 metadata: LauncherMetadata { version: env!("CARGO_PKG_VERSION").into(), ..LauncherMetadata::default() },
@@ -242,6 +266,13 @@ impl Build<'_> {
             Some(_) => RunImageNames { image: run.name.clone(), mirrors: Vec::new() },
             None => self.builder.run_images.names_for_export(&run.name, run.name != self.builder.run.name),
         }
+    }
+
+    /// Sends the image to the registries of its names.
+    fn publish(&self, exported: &Exported) -> Result<Vec<String>> {
+        // A composed run image is in no registry.
+        let run = Some(&self.builder.run).filter(|_| self.builder.distribution.is_none());
+        publish::publish(self.request, &exported.image, run, self.previous, self.store, self.output)
     }
 
     /// Names the image in the store and writes it to every output.

@@ -28,6 +28,9 @@ pub fn report(request: &Request, built: &Built, output: &Output) {
     output.heading("DONE");
     output.line(&format!("image    {name}"));
     output.line(&format!("digest   {}", built.digest));
+    for (index, name) in built.published.iter().enumerate() {
+        output.line(&format!("{}{name}", if index == 0 { "sent to  " } else { "         " }));
+    }
     output.line(&format!("size     {} compressed", human_bytes(total)));
     for (owner, size) in built.sizes.iter().filter(|(_, size)| *size > 0) {
         output.line(&format!("         {:>10}  {owner}", human_bytes(*size)));

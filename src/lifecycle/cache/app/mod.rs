@@ -142,6 +142,10 @@ impl Cache for AppCache {
         store.has_blob(digest) || fs::hard_link(self.blob_path(blob), store.blob_path(digest)).is_ok()
     }
 
+    fn take_back(&mut self, restored: &BTreeMap<String, RestoredLayer>) -> Result<()> {
+        self.take_back_layers(restored)
+    }
+
     fn commit(&mut self, new: &NewContents, store: &Store, output: &Output) -> Result<()> {
         self.replace(new, store, output)
     }

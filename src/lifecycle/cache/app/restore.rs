@@ -8,6 +8,7 @@ use crate::lifecycle::cache::unpack::unpack_checked;
 use crate::lifecycle::cache::{Blob, Cache, RestoredLayer, Source};
 use crate::lifecycle::layer::Owner;
 use crate::lifecycle::layer::fingerprint::Fingerprint;
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -36,7 +37,7 @@ impl AppCache {
     }
 
     /// Takes back what a build that failed did not touch. What it did touch is restored from its blob the next time.
-    pub fn take_back<'a>(&mut self, layers: impl IntoIterator<Item = (&'a String, &'a RestoredLayer)>) -> Result<()> {
+    pub(super) fn take_back_layers(&mut self, layers: &BTreeMap<String, RestoredLayer>) -> Result<()> {
         let mut state = self.state.clone();
         for (id, layer) in layers {
             let Some(contents) = state.contents.get_mut(id) else { continue };

@@ -129,7 +129,7 @@ fn a_failed_build_gives_back_what_it_did_not_touch() {
         if touch {
             fs::write(place.venv().join("secret"), "changed").unwrap();
         }
-        place.cache().take_back([(&ID.to_string(), &restored)]).unwrap();
+        place.cache().take_back(&[(ID.to_string(), restored.clone())].into()).unwrap();
         if touch {
             place.kill();
         }

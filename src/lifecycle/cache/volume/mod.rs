@@ -78,7 +78,7 @@ impl VolumeCache {
     }
 
     /// Stages a layer: the one that is there, if it is whole, or a new one (CACHE-07 to CACHE-09). Returns its diffID.
-    fn stage(&self, id: &str, layer: &CachedLayer, output: &Output) -> Result<String> {
+    fn stage(&self, id: &str, layer: &CachedLayer, parents: &Parents, output: &Output) -> Result<String> {
         let known = &layer.metadata.sha;
         if !known.is_empty() && self.volume.layer(known).is_file() {
             match self.volume.whole_layer(known).and_then(|tar| self.volume.stage(known, &tar)) {
@@ -89,7 +89,7 @@ impl VolumeCache {
                 Err(error) => output.warn(&format!("Skipping reuse for layer {id}: {error}")),
             }
         }
-        let contents = Contents::Folder { on_disk: layer.path.clone(), in_image: layer.rules.path.clone(), parents: Parents::OnDisk };
+        let contents = Contents::Folder { on_disk: layer.path.clone(), in_image: layer.rules.path.clone(), parents: parents.clone() };
         let diff_id = self.write(&contents, layer.rules.owner)?;
         output.line(&format!("{} cache layer '{id}'", if self.volume.layer(&diff_id).is_file() { "Reusing" } else { "Adding" }));
         output.detail(&format!("Layer '{id}' SHA: {diff_id}"));
@@ -147,7 +147,7 @@ impl Cache for VolumeCache {
                 output.warn(&format!("Failed to cache layer '{id}' because it has no contents"));
                 continue;
             }
-            match self.stage(&id, layer, output) {
+            match self.stage(&id, layer, &new.parents, output) {
                 Ok(sha) => {
                     let cached = BuildpackLayer { sha, ..layer.metadata.clone() };
                     metadata.add(layer, cached);
@@ -156,7 +156,7 @@ impl Cache for VolumeCache {
             }
         }
         if let Some(sbom) = &new.sbom {
-            let contents = Contents::Folder { on_disk: sbom.clone(), in_image: new.sbom_in_image.clone(), parents: Parents::OnDisk };
+            let contents = Contents::Folder { on_disk: sbom.clone(), in_image: new.sbom_in_image.clone(), parents: new.parents.clone() };
             let sha = self.write(&contents, new.owner)?;
             let what = if self.volume.layer(&sha).is_file() { "Reusing" } else { "Adding" };
             output.line(&format!("{what} cache layer 'buildpacksio/lifecycle:cache.sbom'"));

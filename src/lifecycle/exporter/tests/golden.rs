@@ -149,6 +149,7 @@ fn exported() -> (Project, Exported) {
         platform_api: Api::new(0, 15),
         previous_blobs: Blobs::InStore,
         destination: None,
+        fetch: None,
         run_image: RunImage {
             image: &project.run_image,
             reference: run_image["reference"].as_str().unwrap().into(),

@@ -103,6 +103,7 @@ impl Project {
             bom: &[],
             platform_api: Api::new(0, 15),
             previous_blobs: Blobs::InStore,
+            fetch: None,
             destination: self.destination.as_ref().map(|(registries, name)| Destination { registries, name }),
             launcher: Launcher { program: &self.launcher, metadata: LauncherMetadata::default(), sboms: &[] },
             project: &ProjectMetadata::default(),

@@ -1,0 +1,128 @@
+//! The image in registries: the one that is replaced, and the new one.
+
+use super::Request;
+use crate::error::{Advice, Context, Error, Result};
+use crate::image::{Image, Layer, Reference};
+use crate::lifecycle::documents::LIFECYCLE_METADATA_LABEL;
+use crate::lifecycle::documents::layers_metadata::LayersMetadata;
+use crate::output::Output;
+use crate::platform::images::InStore;
+use crate::registry::{Lookup, Publish, Remote};
+use crate::store::{Store, Stored};
+
+/// The image that the new one replaces.
+pub(super) struct Previous {
+    /// Its name.
+    pub name: Reference,
+    /// It; of one in a registry, layers may not be in the store.
+    pub stored: Stored,
+    /// Whether its layers are in its registry.
+    is_remote: bool,
+}
+
+impl Previous {
+    /// Finds it in the store, else, where the image is published or another image was named for this, in its registry. Where no image is named
+    /// for this, one that has any of the new image's names will do.
+    ///
+    /// # Errors
+    /// When an image that was named for this cannot be read.
+    pub fn find(request: &Request, store: &Store, output: &Output) -> Result<Option<Self>> {
+        if let Some(name) = &request.previous_image {
+            let found = Self::named(request, name, store)?;
+            if found.is_none() {
+                output.warn(&format!("there is no previous image `{name}`, neither in the store nor in its registry"));
+            }
+            return Ok(found);
+        }
+        for name in names(request) {
+            let found = match request.publish {
+                true => Self::named(request, &name, store),
+                false => Ok(Self::in_store(&name, store)),
+            };
+            match found {
+                Ok(None) => {}
+                Ok(found) => return Ok(found),
+                Err(error) => output.warn(&format!("the build starts without the previous image: {error:?}")),
+            }
+        }
+        Ok(None)
+    }
+
+    fn in_store(name: &Reference, store: &Store) -> Option<Self> {
+        let stored = store.find(name).unwrap_or_default()?;
+        Some(Self { name: name.clone(), stored, is_remote: false })
+    }
+
+    fn named(request: &Request, name: &Reference, store: &Store) -> Result<Option<Self>> {
+        if let Some(found) = Self::in_store(name, store) {
+            return Ok(Some(found));
+        }
+        match request.registries.find(name)? {
+            Lookup::Found(remote) => Self::of_remote(request, *remote, store).map(Some),
+            Lookup::Missing | Lookup::OtherPlatforms(_) => Ok(None),
+        }
+    }
+
+    fn of_remote(request: &Request, remote: Remote, store: &Store) -> Result<Self> {
+        let metadata = remote.image.label(LIFECYCLE_METADATA_LABEL).and_then(|label| LayersMetadata::from_label(label).ok());
+        let sbom = metadata.and_then(|metadata| metadata.sbom).map(|sbom| sbom.sha);
+        // The SBOM files of layers that are restored are restored too.
+        if let Some(layer) = sbom.and_then(|sha| remote.image.layers.iter().find(|layer| layer.diff_id.as_str() == sha)) {
+            request.registries.fetch_layer(&remote.name, layer, store)?;
+        }
+        let stored = Stored { image: remote.image, digest: remote.manifest.digest };
+        Ok(Self { name: remote.name, stored, is_remote: true })
+    }
+
+    /// Brings a layer into the store.
+    ///
+    /// # Errors
+    /// When it is nowhere.
+    pub fn fetch(&self, layer: &Layer, request: &Request, store: &Store) -> Result<()> {
+        match self.is_remote {
+            true => request.registries.fetch_layer(&self.name, layer, store),
+            false => Err(Error::new("the store does not have it")),
+        }
+    }
+}
+
+/// Checks that the image can be published before there is one: a build takes longer than a question.
+pub(super) fn check(request: &Request) -> Result<()> {
+    for name in names(request).into_iter().filter(|_| request.publish) {
+        request.registries.check_write(&name).context(|| format!("cannot publish `{}`", name.familiar()))?;
+    }
+    Ok(())
+}
+
+/// Sends the image under all its names. `run` is what it stands on, where that is an image of a registry.
+pub(super) fn publish(
+    request: &Request,
+    image: &Image,
+    run: Option<&InStore>,
+    previous: Option<&Previous>,
+    store: &Store,
+    output: &Output,
+) -> Result<Vec<String>> {
+    let of_run = run.and_then(|run| Some((Reference::parse(&run.name).ok()?, &run.stored.image)));
+    let of_previous = previous.map(|previous| (previous.name.clone(), &previous.stored.image));
+    let sources: Vec<(Reference, &Image)> = of_run.into_iter().chain(of_previous).collect();
+    let progress = output.progress(&format!("publishing {}", request.image.familiar()), Some(image.compressed_size()));
+    let names = names(request);
+    let publish = Publish { image, names: &names, sources: &sources, store, progress: Some(&progress) };
+    let (mut published, mut failed) = (Vec::new(), None);
+    for (name, sent) in request.registries.publish(&publish) {
+        match sent {
+            Ok(()) => published.push(name.familiar()),
+            Err(error) if failed.is_none() => failed = Some((name, error)),
+            Err(error) => output.warn(&format!("cannot publish `{}`: {error:?}", name.familiar())),
+        }
+    }
+    match failed {
+        None => Ok(published),
+        Some((name, error)) => Err(error).context(|| format!("cannot publish `{}`", name.familiar())).code(62),
+    }
+}
+
+fn names(request: &Request) -> Vec<Reference> {
+    std::iter::once(&request.image).chain(&request.tags).cloned().collect()
+}

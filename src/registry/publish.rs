@@ -1,0 +1,85 @@
+//! Sends an image under several names.
+
+use super::Registries;
+use super::fault::fault;
+use super::find::accept;
+use super::push::{Blob, Push, Source};
+use super::session::{Access, Call};
+use crate::error::Result;
+use crate::http::{Method, repeatedly};
+use crate::image::{Digest, Image, Layer, Reference};
+use crate::output::Progress;
+use crate::store::Store;
+
+/// An image to send.
+pub struct Publish<'a> {
+    /// The image.
+    pub image: &'a Image,
+    /// Its names.
+    pub names: &'a [Reference],
+    /// Images that share layers with it, by names of theirs; the layers that are not in the store are in one of them.
+    pub sources: &'a [(Reference, &'a Image)],
+    /// Where its other layers are.
+    pub store: &'a Store,
+    /// Where to report bytes.
+    pub progress: Option<&'a Progress>,
+}
+
+impl Registries {
+    /// Sends an image under all its names; says of each name what became of it. A name that means this very image is left as it is, and what
+    /// one repository has is not sent to another of the same registry.
+    pub fn publish(&self, publish: &Publish) -> Vec<(Reference, Result<()>)> {
+        let documents = publish.image.documents();
+        let mut done: Vec<&Reference> = Vec::new();
+        let mut published = Vec::new();
+        for name in publish.names {
+            if self.names(name, &documents.descriptor.digest) {
+                done.push(name);
+                published.push((name.clone(), Ok(())));
+                continue;
+            }
+            let is_done = done.iter().any(|other| other.registry() == name.registry() && other.repository() == name.repository());
+            let pushed = if is_done {
+                Ok(())
+            } else {
+                // Large layers may have gone to the first name's repository before.
+                let first = publish.names.first().filter(|_| done.is_empty());
+                let places: Vec<&Reference> = done.iter().copied().chain(first).collect();
+                let blobs = blobs(publish, &places);
+                let progress = publish.progress.filter(|_| done.is_empty());
+                self.push_blobs(&Push { documents: &documents, blobs, store: publish.store, progress }, name)
+            };
+            if pushed.is_ok() && !is_done {
+                done.push(name);
+            }
+            published.push((name.clone(), pushed.and_then(|()| self.push_manifest(&documents, name))));
+        }
+        published
+    }
+
+    /// Whether a name means the image with this digest. If that cannot be known, it counts as another one.
+    fn names(&self, name: &Reference, digest: &Digest) -> bool {
+        let Ok(session) = self.session(name) else { return false };
+        let path = format!("manifests/{}", name.tag().unwrap_or("latest"));
+        let call = Call { headers: vec![accept()], ..Call::new(Method::HEAD, name.repository(), &path, Access::Push) };
+        let said = repeatedly(|| {
+            let response = session.send(&call)?;
+            match response.status() {
+                200 => Ok(response.header("docker-content-digest").map(str::to_string)),
+                404 => Ok(None),
+                _ => Err(fault(response)),
+            }
+        });
+        said.is_ok_and(|said| said.as_deref() == Some(digest.as_str()))
+    }
+}
+
+/// Each layer's blob, and which repositories have it.
+fn blobs(publish: &Publish, places: &[&Reference]) -> Vec<Blob> {
+    let sources = |layer: &Layer| {
+        let has = |image: &Image| image.layers.iter().any(|other| other.blob.digest == layer.blob.digest);
+        let of_sources = publish.sources.iter().filter(|(_, image)| has(image)).map(|(name, _)| name.clone());
+        places.iter().map(|name| (*name).clone()).chain(of_sources).map(Source).collect()
+    };
+    publish.image.layers.iter().map(|layer| Blob { layer: layer.clone(), sources: sources(layer) }).collect()
+}
