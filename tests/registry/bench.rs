@@ -138,6 +138,18 @@ impl Bench {
         Ran { code: output.status.code().unwrap(), said }
     }
 
+    /// Starts a phase as root in a container of which the bench's folder is the root, with nothing but the Platform API and the user said.
+    pub fn contained(&self, name: &str, arguments: &[&str]) -> Ran {
+        fs::set_permissions(self.path("tmp"), fs::Permissions::from_mode(0o1777)).unwrap();
+        let mut command = Command::new("chroot");
+        command.arg(self.path("")).arg(Path::new("/bin").join(name)).args(["-no-color", "-log-level", "debug"]).args(arguments);
+        command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("CNB_PLATFORM_API", "0.15");
+        command.env("CNB_USER_ID", USER.to_string()).env("CNB_GROUP_ID", USER.to_string()).stdin(Stdio::null());
+        let output = command.envs(self.variables.iter().cloned()).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        Ran { code: output.status.code().unwrap(), said }
+    }
+
     /// Runs the phases of a build on a new layers folder; what is given goes to those that know it.
     pub fn build(&self, image: &str, cache: &[&str]) -> String {
         self.clear();

@@ -3,6 +3,7 @@
 pub mod bench;
 mod build;
 mod cache;
+mod extended;
 mod layout;
 mod login;
 mod refusals;

@@ -101,7 +101,7 @@ fn older_platforms_name_run_images_in_stack_toml() {
     assert!(run_image.get("image").is_none() && run_image.get("target").is_none(), "{run_image}");
 }
 
-/// REB-02, REB-23.
+/// REB-02, REB-23, IN-24.
 #[test]
 fn a_rebase_needs_an_app_and_a_run_image() {
     let registry = Registry::start();
@@ -117,6 +117,11 @@ fn a_rebase_needs_an_app_and_a_run_image() {
     refused(&[&app, "127.0.0.1:1/app"], 3, "writing to multiple registries is unsupported");
     bench.build(&app, &[]);
     refused(&["-run-image", &registry.name("acme/none"), &app], 1, "failed to access run image");
+    let (run, none) = (registry.name("acme/run:1"), registry.name("acme/none"));
+    let both = "failed to resolve inputs: supply only one of -run-image or (deprecated) -image";
+    refused(&["-run-image", &run, "-image", &none, &app], 3, both);
+    refused(&["-image", &none, &app], 1, "failed to access run image");
+    bench.phase("rebaser", &["-image", &run, &app]).well();
 }
 
 /// RES-18.
