@@ -2,7 +2,7 @@
 
 use crate::reference::programs::{Programs, USER};
 use crate::registry::bench::write_layout;
-use crate::support::{Engine, run, succeed};
+use crate::support::{Engine, Registry, run, succeed};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read, Write};
@@ -366,4 +366,34 @@ fn an_engine_that_is_not_there_is_an_error_that_says_what_to_do() {
     let output = run(place.command("analyzer", &["-daemon=false"]).env("CNB_USE_DAEMON", "true").arg(place.image("app")));
     assert!(!String::from_utf8(output.stdout).unwrap().contains("the engine at"));
     assert!(!Path::new(&place.path("layers/report.toml")).exists());
+}
+
+/// CACHE-11: the image goes into the engine, its cache to the registry.
+#[test]
+fn a_cache_image_is_in_a_registry_even_where_images_are_in_an_engine() {
+    let (place, registry) = (Place::new("cached"), Registry::start());
+    place.buildpack(
+        "bin/build",
+        "#!/bin/sh\nmkdir -p \"$1/kept\"\necho kept > \"$1/kept/file\"\nprintf '[types]\\ncache = true\\n' > \"$1/kept.toml\"\n",
+    );
+    let cache = registry.name("team/cache:1");
+    let output = place.create(&["-cache-image", &cache]);
+    assert!(output.contains("Adding cache layer 'test/x:kept'"), "{output}");
+    assert!(registry.data().join("repositories/team/cache/_manifests/tags/1").is_dir());
+    assert!(!registry.data().join("repositories").join(place.image("app")).exists());
+    assert!(!run(&mut place.engine.docker(&["image", "inspect", &cache])).status.success());
+    let output = place.create(&["-cache-image", &cache]);
+    assert!(output.contains("Restoring data for \"test/x:kept\" from cache"), "{output}");
+}
+
+/// LCH-35: the folder of the launcher is in `PATH`.
+#[test]
+fn a_container_may_name_the_launcher_alone() {
+    let place = Place::new("launched");
+    place.create(&[]);
+    let mut command = place.engine.docker(&["run", "--rm", "--network", "none", "--entrypoint", "launcher"]);
+    let output = run(command.args([&place.image("app"), "--", "gone"]));
+    let said = String::from_utf8(output.stderr).unwrap();
+    let expected = "ERROR: failed to launch: path lookup: exec: \"gone\": executable file not found in $PATH";
+    assert!(output.status.code() == Some(82) && said.contains(expected), "{said}");
 }

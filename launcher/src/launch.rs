@@ -174,7 +174,7 @@ fn start(image: &Image, selection: &Selection, environment: &Environment, progra
         command
     };
     let error = command.env_clear().envs(environment.variables()).exec();
-    Failure::new(format!("exec \"{}\": {error}", first.display()))
+    Failure::new(format!("exec \"{}\": {error}", command.get_program().display()))
 }
 
 /// The program's path: as it is where it has a `/`, else the first match in `PATH`.

@@ -237,3 +237,41 @@ fn arguments_that_are_no_text_arrive_as_they_are() {
     let direct = image.command("launcher", &["--", "printf", "%s|"]).arg(odd).output().unwrap();
     assert_eq!(direct.stdout, b"a\xffb|");
 }
+
+/// LCH-31, LCH-32: an image of nothing but the launcher, the app and the layers, and nothing said but the Platform API.
+#[test]
+fn an_image_needs_no_other_program_and_says_no_folder() {
+    let process = |name: &str, environment: &str| {
+        let command = "command = ['/cnb/lifecycle/launcher']\ndirect = true\nbuildpack-id = 'a/b'";
+        format!("[[processes]]\ntype = '{name}'\nexec-env = ['{environment}']\n{command}\n")
+    };
+    let head = "[[buildpacks]]\nid = 'a/b'\nversion = '1'\napi = '0.12'\n";
+    let image = Image::new(&format!("{head}{}{}", process("web", "production"), process("check", "test")));
+    for folder in ["cnb/lifecycle", "cnb/process", "workspace"] {
+        fs::create_dir_all(image.path(folder)).unwrap();
+    }
+    // Another thread's child would hold open for writing what this process copies itself.
+    let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_launcher")).arg(image.path("cnb/lifecycle/launcher")).status();
+    assert!(copied.unwrap().success());
+    for name in ["web", "check"] {
+        symlink("/cnb/lifecycle/launcher", image.path("cnb/process").join(name)).unwrap();
+    }
+    let run = |name: &str, environment: &[(&str, &str)]| {
+        let mut command = Command::new("unshare");
+        command.args(["--map-root-user", "--root"]).arg(image.path("")).arg(format!("/cnb/process/{name}"));
+        command.env_clear().env("CNB_PLATFORM_API", "0.15").envs(environment.iter().copied());
+        let output = command.output().unwrap();
+        (output.status.code().unwrap(), text(&output.stderr))
+    };
+    // The only program that there is to start says that it is not told the Platform API, which is the launcher's own matter.
+    let started = |name: &str, environment: &[(&str, &str)]| {
+        let (code, said) = run(name, environment);
+        (code == 11) && said.starts_with("ERROR: failed to get platform API version")
+    };
+    assert!(started("web", &[]), "{:?}", run("web", &[]));
+    assert!(started("check", &[("CNB_EXEC_ENV", "test")]) && !started("check", &[]) && !started("web", &[("CNB_EXEC_ENV", "test")]));
+    assert!(!started("web", &[("CNB_LAYERS_DIR", "/elsewhere")]) && !started("web", &[("CNB_APP_DIR", "/elsewhere")]));
+    // What is a shell's needs one.
+    fs::write(image.path("layers/config/metadata.toml"), web("['true']").replace("direct = true", "direct = false")).unwrap();
+    assert_eq!(run("web", &[]), (82, "ERROR: failed to launch: exec \"/bin/bash\": No such file or directory (os error 2)\n".into()));
+}

@@ -1,7 +1,7 @@
 //! Builds and rebases whose images are in a registry.
 
-use super::bench::{Bench, config, manifest, push_run_image, uploads};
-use crate::support::{PASSWORD, Registry, USER};
+use super::bench::{Bench, blob_path, config, manifest, push_run_image, uploads};
+use crate::support::{PASSWORD, Registry, USER, succeed};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
@@ -154,4 +154,46 @@ fn an_app_on_a_docker_image_is_a_docker_image() {
     for layer in image["layers"].as_array().unwrap() {
         assert_eq!(layer["mediaType"], "application/vnd.docker.image.rootfs.diff.tar.gzip");
     }
+}
+
+/// IN-29.
+#[test]
+fn the_launcher_may_be_another_program() {
+    let registry = Registry::start();
+    push_run_image(&registry, "acme/run:1", "one", "oci");
+    let bench = Bench::new(&[&registry.name("acme/run:1")]);
+    let app = registry.name("team/app:1");
+    bench.build(&app, &[]);
+    bench.write("mine/launcher", "#!/bin/another-launcher\n");
+    bench.write("mine/launcher.sbom.cdx.json", "{}");
+    let path = |name: &str| bench.path(name).display().to_string();
+    bench.phase("exporter", &["-launcher", &path("mine/launcher"), "-launcher-sbom", &path("mine"), &app]).well();
+    let (document, configuration) = (manifest(&registry, "team/app:1").0, config(&registry, "team/app:1"));
+    let metadata = configuration["config"]["Labels"]["io.buildpacks.lifecycle.metadata"].as_str().unwrap();
+    let metadata: serde_json::Value = serde_json::from_str(metadata).unwrap();
+    let diff_ids = configuration["rootfs"]["diff_ids"].as_array().unwrap();
+    let read = |sha: &serde_json::Value, path: &str| {
+        let number = diff_ids.iter().position(|diff_id| diff_id == sha).unwrap();
+        let blob = blob_path(&registry, document["layers"][number]["digest"].as_str().unwrap());
+        succeed(std::process::Command::new("tar").arg("-xzPOf").arg(blob).arg(path))
+    };
+    assert_eq!(read(&metadata["launcher"]["sha"], "/cnb/lifecycle/launcher"), "#!/bin/another-launcher\n");
+    let inside = format!("{}/sbom/launch/buildpacksio_lifecycle/launcher/launcher.sbom.cdx.json", path("layers"));
+    assert_eq!(read(&metadata["sbom"]["sha"], &inside), "{}");
+}
+
+/// CRE-07: what the analysis found is what the export works with.
+#[test]
+fn a_creator_looks_at_the_run_image_once() {
+    let registry = Registry::start();
+    push_run_image(&registry, "acme/run:1", "one", "oci");
+    let bench = Bench::new(&[&registry.name("acme/run:1")]);
+    let app = registry.name("team/app:1");
+    bench.phase("analyzer", &[&app]).well();
+    let analyzed = bench.read("layers/analyzed.toml");
+    bench.clear();
+    bench.phase("creator", &[&app]).well();
+    assert_eq!(bench.read("layers/analyzed.toml"), analyzed);
+    let written = |name: &str| bench.path(name).metadata().unwrap().modified().unwrap();
+    assert!(written("layers/analyzed.toml") < written("layers/group.toml"), "the restore step wrote it again");
 }

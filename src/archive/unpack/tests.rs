@@ -3,7 +3,7 @@
 use super::*;
 use crate::archive::reader::tests::raw;
 use crate::archive::{Entry, Kind, TarWriter};
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 
 fn unpacked(entries: &[(Entry, &[u8])]) -> (tempfile::TempDir, Result<()>, String) {
     let mut writer = TarWriter::new(Vec::new());
@@ -186,7 +186,6 @@ proptest::proptest! {
         let result = unpack(writer.finish().unwrap().as_slice(), &layer, Ownership::Squash, &mut Vec::new());
         drop(result);
         let after = canary.metadata().unwrap();
-        use std::os::unix::fs::MetadataExt;
         let seen = |found: &std::fs::Metadata| (found.mode(), found.nlink(), found.ctime(), found.ctime_nsec());
         proptest::prop_assert_eq!(seen(&before), seen(&after));
         proptest::prop_assert_eq!(std::fs::read_dir(beside.path()).unwrap().count(), 2);
@@ -215,4 +214,51 @@ fn what_gnu_tar_writes_is_unpacked() {
         let count = std::fs::read_dir(folder.path().join("d")).unwrap().count();
         assert_eq!(count, if ["v7", "ustar"].contains(&format) { 3 } else { 4 }, "{format}");
     }
+}
+
+/// TAR-16: folders get their modes once they are full; one that the tar does not list gets the usual one. A second name of a file of the
+/// same tar is one, which the reference refuses; devices are left out, and pipes are only made, never opened.
+#[test]
+fn folders_get_their_modes_last() {
+    let mode = |path: PathBuf| path.metadata().unwrap().permissions().mode() & 0o7777;
+    let second = Entry { kind: Kind::HardLink { target: "closed/in/file".into() }, ..Entry::file("second", 0, 0o644, 0, 0, 0) };
+    let (folder, result, _) = unpacked(&[
+        folder_at("closed", 0o555),
+        folder_at("closed/in", 0o2510),
+        file("closed/in/file", 0o640),
+        file("implied/file", 0o600),
+        (second, b""),
+    ]);
+    result.unwrap();
+    let path = |name: &str| folder.path().join("layer").join(name);
+    let modes = ["closed", "closed/in", "closed/in/file", "implied", "implied/file"].map(|name| mode(path(name)));
+    // The owner can always go in and clear up; the sidecar has the true modes.
+    assert_eq!(modes, [0o755, 0o710, 0o640, 0o755, 0o600]);
+    assert_eq!(std::fs::read(path("second")).unwrap(), b"x");
+    assert_eq!(path("second").metadata().unwrap().ino(), path("closed/in/file").metadata().unwrap().ino());
+}
+
+/// TAR-17: files belong to this process's user, and take the place of what was there; a link is replaced, never followed, where the
+/// reference gives up.
+#[test]
+fn a_second_time_replaces_files_and_links() {
+    let outside = tempfile::NamedTempFile::new().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    for content in [b"1", b"2"] {
+        let mut writer = TarWriter::new(Vec::new());
+        let [first, other] = [("file", 7), ("was-link", 8)].map(|(path, uid)| Entry::file(path, 1, 0o644, uid, uid, 0));
+        writer.append(&first, content.as_slice()).unwrap();
+        writer.append(&other, content.as_slice()).unwrap();
+        writer.append(&Entry::symlink("link", outside.path().as_os_str().as_bytes(), 0, 0, 0), b"".as_slice()).unwrap();
+        unpack(writer.finish().unwrap().as_slice(), folder.path(), Ownership::Squash, &mut Vec::new()).unwrap();
+        for name in ["file", "was-link"] {
+            let found = folder.path().join(name);
+            assert_eq!(std::fs::read(&found).unwrap(), content);
+            assert_eq!(found.symlink_metadata().unwrap().uid(), rustix::process::geteuid().as_raw());
+        }
+        assert_eq!(std::fs::read_link(folder.path().join("link")).unwrap(), outside.path());
+        std::fs::remove_file(folder.path().join("was-link")).unwrap();
+        std::os::unix::fs::symlink(outside.path(), folder.path().join("was-link")).unwrap();
+    }
+    assert_eq!(outside.path().metadata().unwrap().len(), 0);
 }

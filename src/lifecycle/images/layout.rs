@@ -190,7 +190,7 @@ mod tests {
         assert!(layouts.path("Not A Name").is_err());
     }
 
-    /// IMG-17, IMG-21, IMG-22, EXP-33.
+    /// IMG-17, IMG-21, IMG-22, IMG-24, EXP-33.
     #[test]
     fn what_is_saved_is_found_again() {
         let folder = tempfile::tempdir().unwrap();
@@ -199,16 +199,19 @@ mod tests {
         let layer = store.put_layer(crate::image::History::default(), |_| Ok(())).unwrap();
         let far = Layer { blob: crate::image::Descriptor::of(media_type::LAYER_GZIP, b"far"), ..layer.clone() };
         let image = Image { layers: vec![far.clone(), layer.clone()], ..Image::default() };
-        let name = Reference::parse("r.test/app:1").unwrap();
+        let names = ["r.test/app:1", "r.test/team/app:2"].map(|name| Reference::parse(name).unwrap());
         let images = super::super::Images::Layouts(layouts);
-        let report = images.save(&image, std::slice::from_ref(&name), &[], &store, &Output::quiet()).unwrap();
-        assert_eq!((report.tags, report.digest.as_str(), report.manifest_size > 0), (vec!["r.test/app:1".to_string()], "", true));
+        let report = images.save(&image, &names, &[], &store, &Output::quiet()).unwrap();
+        let tags = names.each_ref().map(ToString::to_string).to_vec();
+        assert_eq!((report.tags, report.digest.as_str(), report.manifest_size > 0), (tags, "", true));
         let found = images.find("r.test/app:1").unwrap().unwrap();
         let digest = image.documents().descriptor.digest;
         assert!(found.identifier.ends_with(&format!("/layouts/r.test/app/1@{digest}")), "{}", found.identifier);
         assert_eq!(images.find(&found.identifier).unwrap().unwrap().image.layers.len(), 2);
         assert!(!images.is_complete(&found) && images.fetch(&found, &far, &store).is_err());
         assert!(images.find("r.test/app:2").unwrap().is_none());
+        let other = images.find("r.test/team/app:2").unwrap().unwrap();
+        assert!(other.identifier.ends_with(&format!("/layouts/r.test/team/app/2@{digest}")), "{}", other.identifier);
         let index: Index = serde_json::from_slice(&fs::read(folder.path().join("layouts/r.test/app/1/index.json")).unwrap()).unwrap();
         assert_eq!(index.manifests[0].annotations[NAME], "1");
         assert_eq!(index.manifests[0].media_type, media_type::MANIFEST);

@@ -126,6 +126,21 @@ fn neither_comes_back_when_the_digests_differ() {
     assert_eq!(place.found(), (false, false));
 }
 
+/// RES-11: the specification ties SBOM files to their layers; the reference brings all that it finds.
+#[test]
+fn an_sbom_file_comes_back_with_its_layer_only() {
+    for (in_cache, comes) in [("sha256:1", true), ("sha256:2", false)] {
+        let place = Place::new();
+        place.cached("one", layer(false, true, true, in_cache));
+        let left = place.layers().join("sbom/launch/acme_x/one/sbom.cdx.json");
+        fs::create_dir_all(left.parent().unwrap()).unwrap();
+        fs::write(&left, "{}").unwrap();
+        place.restore(Some(layer(false, true, true, "sha256:1")), true, Extent::Everything);
+        assert_eq!(place.found(), (comes, comes));
+        assert_eq!((place.layers().join("acme_x/one.sbom.cdx.json").exists(), left.exists()), (comes, false));
+    }
+}
+
 /// RES-04, RES-24.
 #[test]
 fn metadata_has_no_types_and_keeps_whole_numbers() {

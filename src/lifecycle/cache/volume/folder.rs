@@ -119,3 +119,32 @@ impl<T: Write> Write for Hashing<T> {
         self.inner.flush()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// CACHE-03.
+    #[test]
+    fn opening_clears_away_what_killed_programs_left() {
+        let root = tempfile::tempdir().unwrap();
+        assert!(Volume::open(&root.path().join("missing")).is_err());
+        for (path, content) in [("committed/kept", "whole"), ("staging/half", "half"), ("committed-backup/old", "old")] {
+            let path = root.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, content).unwrap();
+        }
+        let volume = Volume::open(root.path()).unwrap();
+        let names = |folder: &Path| -> Vec<_> {
+            let mut names: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+            names.sort();
+            names
+        };
+        assert_eq!(names(root.path()), ["committed", "staging"]);
+        assert_eq!((names(&volume.committed()), names(&volume.staging()).len()), (vec!["kept".into()], 0));
+        // Between the two renames of a commit, the backup is all that there is.
+        fs::rename(root.path().join("committed"), root.path().join("committed-backup")).unwrap();
+        let volume = Volume::open(root.path()).unwrap();
+        assert_eq!((names(root.path()).len(), names(&volume.committed())), (2, vec!["kept".into()]));
+    }
+}
