@@ -82,7 +82,7 @@ struct Global {
 
 #[derive(Subcommand)]
 enum Command {
-    Build(build::Arguments),
+    Build(Box<build::Arguments>),
     Run(run::Arguments),
     Images(images::Arguments),
     Rmi(rmi::Arguments),

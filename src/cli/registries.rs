@@ -2,7 +2,8 @@
 
 use crate::error::Result;
 use crate::platform::config::{self, Config};
-use crate::registry::{Credentials, Environment, Registries};
+use crate::registry::{Certificates, Credentials, Environment, Registries};
+use std::path::PathBuf;
 
 /// How registries are reached.
 #[derive(clap::Args)]
@@ -10,6 +11,9 @@ pub(super) struct Reach {
     /// Registry, or beginning of images' names, that may be reached without encryption; repeatable.
     #[arg(long, value_name = "PREFIX")]
     insecure_registry: Vec<String>,
+    /// File with authorities that registries' certificates may be signed by, besides the system's; repeatable.
+    #[arg(long, value_name = "FILE")]
+    ca: Vec<PathBuf>,
 }
 
 impl Reach {
@@ -18,13 +22,18 @@ impl Reach {
         let config = configuration()?;
         let credentials = Credentials::read(Environment::read(|name| std::env::var_os(name)))?;
         let insecure = [self.insecure_registry.as_slice(), &config.insecure_registries].concat();
-        Ok((Registries::new(credentials, insecure).with_mirrors(&config.registry_mirrors)?, config))
+        let registries = Registries::new(credentials, insecure).with_certificates(self.certificates());
+        Ok((registries.with_mirrors(&config.registry_mirrors)?, config))
     }
 
     /// The registries, without credentials.
     pub fn open_unknown(&self) -> Result<Registries> {
         let insecure = [self.insecure_registry.as_slice(), &configuration()?.insecure_registries].concat();
-        Ok(Registries::new(Credentials::default(), insecure))
+        Ok(Registries::new(Credentials::default(), insecure).with_certificates(self.certificates()))
+    }
+
+    fn certificates(&self) -> Certificates {
+        Certificates::read(self.ca.clone(), |name| std::env::var_os(name))
     }
 }
 

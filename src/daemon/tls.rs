@@ -1,12 +1,9 @@
 //! Encryption between this program and an engine, with the certificates of Docker's client: `ca.pem`, `cert.pem`, `key.pem`.
 
-use crate::error::{Context, Error, Result};
-use crate::http::{Identity, Trust};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use crate::error::{Error, Result};
+use crate::http::{Identity, Trust, certificates};
 use rustls::{AlertDescription, CertificateError, ClientConfig, Error as Failure};
-use std::fs;
-use std::io::{self, ErrorKind};
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// Certificates for an engine.
@@ -27,8 +24,9 @@ impl Certificates {
                 return Err(Error::new(format!("there is no folder `{}` with certificates", folder.display()))
                     .hint("name the folder of `ca.pem`, `cert.pem` and `key.pem` with DOCKER_CERT_PATH"));
             }
-            if let Some(authorities) = read(&folder.join("ca.pem"))? {
-                trust.authorities = certificates(&authorities, &folder.join("ca.pem"))?;
+            let authorities = folder.join("ca.pem");
+            if authorities.exists() {
+                trust.authorities = certificates(&authorities)?;
             }
             trust.identity = identity(folder)?;
         }
@@ -38,29 +36,12 @@ impl Certificates {
 
 /// This program's own certificate, where there is one.
 fn identity(folder: &Path) -> Result<Option<Identity>> {
-    let (at, key_at) = (folder.join("cert.pem"), folder.join("key.pem"));
-    match (read(&at)?, read(&key_at)?) {
-        (Some(chain), Some(key)) => {
-            let key = PrivateKeyDer::from_pem_slice(&key).context(|| format!("`{}` has no key that is not locked", key_at.display()))?;
-            Ok(Some(Identity { chain: certificates(&chain, &at)?, key }))
-        }
-        (None, None) => Ok(None),
-        (Some(_), None) => Err(Error::new(format!("the certificate `{}` has no key `{}`", at.display(), key_at.display()))),
-        (None, Some(_)) => Err(Error::new(format!("the key `{}` has no certificate `{}`", key_at.display(), at.display()))),
-    }
-}
-
-fn certificates(pem: &[u8], path: &Path) -> Result<Vec<CertificateDer<'static>>> {
-    let describe = || format!("cannot read the certificate `{}`", path.display());
-    let found: Vec<_> = CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().context(describe)?;
-    if found.is_empty() { Err(Error::new("there is none in it")).context(describe) } else { Ok(found) }
-}
-
-fn read(path: &Path) -> Result<Option<Vec<u8>>> {
-    match fs::read(path) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error).context(|| format!("cannot read `{}`", path.display())),
+    let (certificate, key) = (folder.join("cert.pem"), folder.join("key.pem"));
+    match (certificate.exists(), key.exists()) {
+        (true, true) => Identity::read(&certificate, &key).map(Some),
+        (false, false) => Ok(None),
+        (true, false) => Err(Error::new(format!("the certificate `{}` has no key `{}`", certificate.display(), key.display()))),
+        (false, true) => Err(Error::new(format!("the key `{}` has no certificate `{}`", key.display(), certificate.display()))),
     }
 }
 

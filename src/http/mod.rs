@@ -3,12 +3,14 @@
 //! from anywhere, and sends [`Request`]s of any kind to servers that are given credentials.
 
 mod body;
+mod pem;
 mod request;
 mod resolver;
 mod retry;
 mod streamed;
 mod trust;
 
+pub use pem::certificates;
 pub use request::{Body, Method, Request, Response, Url};
 pub use resolver::addresses;
 pub use retry::{Failure, repeatedly};
@@ -80,16 +82,12 @@ impl Client {
     }
 
     /// Makes a client for servers that are given credentials: it follows no redirection from HTTPS to HTTP, and tells no server where it was
-    /// sent from.
+    /// sent from. What `trust` says of verifying is overruled by `peer`.
     ///
     /// # Errors
-    /// When the system's certificates or proxies cannot be used.
-    pub fn careful(peer: Peer) -> Result<Self> {
-        let tls = match peer {
-            Peer::Verified => trust::tls()?,
-            Peer::Unverified | Peer::Loopback => trust::unverified()?,
-        };
-        Self::build(tls, |builder| {
+    /// When the certificates or the proxies cannot be used.
+    pub fn careful(peer: Peer, trust: Trust) -> Result<Self> {
+        Self::build(Trust { verify: peer == Peer::Verified, ..trust }.settings()?, |builder| {
             let builder = builder.referer(false).redirect(request::redirects());
             match peer {
                 Peer::Verified | Peer::Unverified => builder,

@@ -75,7 +75,7 @@ mod tests {
             assert_eq!(peer(registry, false), expected, "{registry}");
         }
         assert_eq!(peer("r.test", true), Peer::Unverified);
-        let client = Client::careful(Peer::Verified).unwrap();
+        let client = Client::careful(Peer::Verified, crate::http::Trust::default()).unwrap();
         assert_eq!(find("index.docker.io", Peer::Verified, &client).unwrap().as_str(), "https://registry-1.docker.io/");
         assert_eq!(find("r.test:5000", Peer::Verified, &client).unwrap().as_str(), "https://r.test:5000/");
     }

@@ -16,7 +16,7 @@ impl Registries {
     pub fn check_password(&self, registry: &str, user: &str, password: &str) -> Result<bool> {
         let peer = endpoint::peer(registry, self.insecure.iter().any(|prefix| format!("{registry}/").starts_with(prefix)));
         let ask = |credentials: Credentials| {
-            let session = Session::new(registry, peer, self.client(peer)?, Arc::new(credentials));
+            let session = Session::new(registry, peer, self.client(registry, peer)?, Arc::new(credentials));
             let call = Call::new(Method::GET, "", "", Access::Nothing);
             repeatedly(|| {
                 let response = session.send(&call)?;

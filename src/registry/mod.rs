@@ -3,6 +3,7 @@
 //! nobody else. Start with [`Registries`]; [`pull`] brings an image into the store.
 
 mod blob;
+mod certificates;
 mod challenge;
 mod credentials;
 mod endpoint;
@@ -20,6 +21,7 @@ mod tags;
 mod upload;
 
 pub use crate::http::go_offline;
+pub use certificates::Certificates;
 pub use credentials::{Credentials, Environment, Place, plain_key};
 pub use find::{Lookup, Remote, host_architecture};
 pub use new_blob::NewBlob;
@@ -28,7 +30,7 @@ pub use pull::pull;
 pub use push::{Blob, Push, Source};
 
 use crate::error::{Context, Result};
-use crate::http::{Client, Peer};
+use crate::http::{Client, Peer, Trust};
 use crate::image::{Digest, Layer, Reference};
 use crate::store::Store;
 use session::Session;
@@ -41,6 +43,7 @@ pub struct Registries {
     credentials: Arc<Credentials>,
     insecure: Vec<String>,
     mirrors: BTreeMap<String, String>,
+    certificates: Certificates,
     sessions: Mutex<HashMap<(String, bool), Arc<Session>>>,
     clients: Mutex<HashMap<Peer, Arc<Client>>>,
     /// Images by their identifiers, which never mean another image.
@@ -55,6 +58,7 @@ impl Registries {
             credentials: Arc::new(credentials),
             insecure: insecure.into_iter().filter(|prefix| !prefix.is_empty()).collect(),
             mirrors: BTreeMap::new(),
+            certificates: Certificates::default(),
             sessions: Mutex::default(),
             clients: Mutex::default(),
             found: Mutex::default(),
@@ -73,6 +77,13 @@ impl Registries {
             self.mirrors.insert(plain_key(registry), mirror);
         }
         Ok(self)
+    }
+
+    /// With certificates for registries.
+    #[must_use]
+    pub fn with_certificates(mut self, certificates: Certificates) -> Self {
+        self.certificates = certificates;
+        self
     }
 
     /// Whether a repository has all these blobs.
@@ -108,7 +119,7 @@ impl Registries {
             return Ok(session.clone());
         }
         let peer = endpoint::peer(name.registry(), insecure);
-        let session = Arc::new(Session::new(name.registry(), peer, self.client(peer)?, self.credentials.clone()));
+        let session = Arc::new(Session::new(name.registry(), peer, self.client(name.registry(), peer)?, self.credentials.clone()));
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(sessions.entry(key).or_insert(session).clone())
     }
@@ -118,12 +129,16 @@ impl Registries {
         self.insecure.iter().any(|prefix| full.starts_with(prefix) || written.starts_with(prefix))
     }
 
-    fn client(&self, peer: Peer) -> Result<Arc<Client>> {
+    /// The client for a registry; those without certificates of their own share one.
+    fn client(&self, registry: &str, peer: Peer) -> Result<Arc<Client>> {
+        if let Some(trust) = self.certificates.trust(registry)? {
+            return Ok(Arc::new(Client::careful(peer, trust)?));
+        }
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = clients.get(&peer) {
             return Ok(client.clone());
         }
-        let client = Arc::new(Client::careful(peer)?);
+        let client = Arc::new(Client::careful(peer, Trust::default())?);
         clients.insert(peer, client.clone());
         Ok(client)
     }

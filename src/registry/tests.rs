@@ -88,7 +88,7 @@ fn a_certificate_that_nobody_vouches_for_is_taken_only_where_that_was_said() {
         body: crate::http::Body::Empty,
     };
     let statuses = [Peer::Loopback, Peer::Unverified, Peer::Verified].map(|peer| {
-        let client = Client::careful(peer).unwrap();
+        let client = Client::careful(peer, Trust::default()).unwrap();
         let sent = client.send(&request);
         sent.map(|response| response.status()).map_err(|failure| format!("{:?}", failure.into_error()))
     });
@@ -119,6 +119,43 @@ fn a_mirror_is_read_before_its_registry_and_never_written() {
     push(&with(mirror.name("cache")), &image, &[], &source, &of_server).unwrap();
     assert_eq!(mirror.requests().len(), before);
     assert!(registries().with_mirrors(&[("r.test".into(), "no mirror".into())].into()).is_err());
+}
+
+/// Authorities that are named are trusted, and whom a registry wants to know is shown to it.
+#[test]
+fn registries_have_certificates_of_their_own() {
+    let server = Registry::start_for_known();
+    let folder = tempfile::tempdir().unwrap();
+    let own = folder.path().join(server.host());
+    std::fs::create_dir(&own).unwrap();
+    let certificates = Certificates { authorities: Vec::new(), folders: vec![folder.path().join("none"), folder.path().into()] };
+    assert!(certificates.trust(&server.host()).unwrap().is_none());
+    let with = || registries().with_certificates(certificates.clone());
+    let name = name(&server, "a:1");
+    assert!(with().find(&name).is_err());
+    std::fs::copy(server.certificates().join("certificate"), own.join("client.cert")).unwrap();
+    let error = format!("{:?}", with().find(&name).unwrap_err());
+    assert!(error.contains("has no key"), "{error}");
+    std::fs::copy(server.certificates().join("key"), own.join("client.key")).unwrap();
+    assert!(matches!(with().find(&name).unwrap(), Lookup::Missing));
+
+    // Whoever is not on this machine must show a certificate that is trusted.
+    let request = crate::http::Request {
+        method: crate::http::Method::GET,
+        url: crate::http::Url::parse(&format!("https://{}/v2/", server.host())).unwrap(),
+        headers: Vec::new(),
+        body: crate::http::Body::Empty,
+    };
+    let status = || {
+        let client = Client::careful(Peer::Verified, certificates.trust(&server.host()).unwrap().unwrap()).unwrap();
+        client.send(&request).map(|response| response.status()).map_err(|failure| format!("{:?}", failure.into_error()))
+    };
+    assert!(status().unwrap_err().contains("certificate"));
+    std::fs::copy(server.certificates().join("certificate"), own.join("ca.crt")).unwrap();
+    assert_eq!(status(), Ok(200));
+    std::fs::write(own.join("ca.crt"), "nothing").unwrap();
+    let error = format!("{:?}", with().find(&name).unwrap_err());
+    assert!(error.contains("ca.crt`") && error.contains("there is none in it"), "{error}");
 }
 
 /// IMG-14.

@@ -62,3 +62,22 @@ fn what_cannot_be_a_login_is_refused() {
     let (code, said) = run(home.path(), &["login", &open.host(), "-u", "me", "--password-stdin"], "pw");
     assert!(code == 0 && said.contains("lets everyone in"), "{code} {said}");
 }
+
+/// Certificates are looked for where Podman keeps them.
+#[test]
+fn a_registry_that_wants_a_certificate_gets_it() {
+    let registry = Registry::start_for_known();
+    let home = tempfile::tempdir().unwrap();
+    let login = ["login", &registry.host(), "-u", "me", "--password-stdin"];
+    let (code, said) = run(home.path(), &login, "pw");
+    assert!(code == 1 && said.contains("cannot log in"), "{code} {said}");
+    let own = home.path().join(".config/containers/certs.d").join(registry.host());
+    std::fs::create_dir_all(&own).unwrap();
+    for (source, target) in [("certificate", "client.cert"), ("key", "client.key")] {
+        std::fs::copy(registry.certificates().join(source), own.join(target)).unwrap();
+    }
+    let (code, said) = run(home.path(), &login, "pw");
+    assert!(code == 0 && said.contains("logged in"), "{code} {said}");
+    let (code, said) = run(home.path(), &[&login[..], &["--ca", "/no/such/file"]].concat(), "pw");
+    assert!(code == 1 && said.contains("cannot read the certificate `/no/such/file`"), "{code} {said}");
+}

@@ -36,6 +36,17 @@ impl Registry {
         Self::start_with("", "  tls:\n    certificate: FOLDER/certificate\n    key: FOLDER/key\n")
     }
 
+    /// Starts a registry that speaks HTTPS, and only with those who show that same certificate.
+    pub fn start_for_known() -> Self {
+        let tls = "  tls:\n    certificate: FOLDER/certificate\n    key: FOLDER/key\n    clientcas:\n      - FOLDER/certificate\n";
+        Self::start_with("", tls)
+    }
+
+    /// The folder with `certificate` and `key`.
+    pub fn certificates(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// Starts a registry that nobody can write to.
     pub fn start_read_only() -> Self {
         Self::start_with("  maintenance:\n    readonly:\n      enabled: true\n", "")
