@@ -6,8 +6,7 @@ use crate::image::Reference;
 use crate::platform::build::{self, Request};
 use crate::platform::builder::Wanted;
 use crate::platform::environment::Variable;
-use crate::platform::images::Source;
-use crate::platform::outputs::Target;
+use crate::platform::place::Place;
 use crate::platform::pull::Pull;
 use crate::sandbox::Network;
 use std::path::PathBuf;
@@ -38,17 +37,20 @@ pub struct Arguments {
     /// File with one environment variable of the build on each line; repeatable.
     #[arg(long, value_name = "FILE")]
     env_file: Vec<PathBuf>,
-    /// Also write the image to `oci:DIR[:TAG]` or `docker-archive:FILE`; repeatable.
-    #[arg(long, value_name = "TARGET")]
+    /// Also write the image to `oci:DIR[:TAG]`, `docker-archive:FILE`, `docker[:NAME]` (an engine) or `docker://NAME` (a registry); repeatable.
+    #[arg(long, value_name = "PLACE")]
     output: Vec<String>,
+    /// Also load the image into the engine, as `--output docker`.
+    #[arg(long)]
+    docker: bool,
     /// Another name for the image; repeatable.
     #[arg(long, short, value_name = "IMAGE")]
     tag: Vec<String>,
     /// Send the image to the registries that its names name.
     #[arg(long)]
     publish: bool,
-    /// Image that this one replaces, whose layers are reused, instead of the one of its name.
-    #[arg(long, value_name = "IMAGE")]
+    /// Image that this one replaces, whose layers are reused, instead of the one of its name: its name, `docker:NAME` or `oci:DIR[:TAG]`.
+    #[arg(long, value_name = "PLACE")]
     previous_image: Option<String>,
     /// Image of a registry that keeps what the build caches, instead of the store.
     #[arg(long, value_name = "IMAGE")]
@@ -71,22 +73,23 @@ pub struct Arguments {
 
 impl Arguments {
     pub(super) fn run(self, session: &Session) -> Result<u8> {
+        let outputs = self.outputs()?;
         let (registries, config) = self.registries.open()?;
         let pull = self.pull_policy.or(config.pull).unwrap_or_default();
         let request = Request {
             image: Reference::parse_new(&self.image)?,
             tags: self.tag.iter().map(|tag| Reference::parse_new(tag)).collect::<Result<_>>()?,
             source: self.path,
-            builder: Wanted { builder: self.builder, run_image: self.run_image.as_deref().map(Source::parse).transpose()? },
+            builder: Wanted { builder: self.builder, run_image: self.run_image.as_deref().map(Place::parse).transpose()? },
             environment: Variable::collect(&self.env_file, &self.env, |name| std::env::var(name).ok())?,
-            outputs: self.output.iter().map(|target| Target::parse(target)).collect::<Result<_>>()?,
+            outputs,
             default_process: self.default_process,
             clear_cache: self.clear_cache,
             network: if session.offline { Network::None } else { self.network },
             host: crate::platform::host::Host::read(|name| std::env::var_os(name), !self.no_host_config)?,
             mirrors: self.mirrors.read()?,
             publish: self.publish,
-            previous_image: self.previous_image.as_deref().map(Reference::parse).transpose()?,
+            previous_image: self.previous_image.as_deref().map(Place::parse).transpose()?,
             cache_image: self.cache_image.as_deref().map(Reference::parse_new).transpose()?,
             registries: registries.into(),
             pull: if session.offline { Pull::Never } else { pull },
@@ -101,6 +104,16 @@ impl Arguments {
             build::report(&request, &built, session.output);
         }
         Ok(0)
+    }
+}
+
+impl Arguments {
+    fn outputs(&self) -> Result<Vec<Place>> {
+        let mut outputs: Vec<Place> = self.output.iter().map(|place| Place::parse_output(place)).collect::<Result<_>>()?;
+        if self.docker && !outputs.contains(&Place::Engine(None)) {
+            outputs.push(Place::Engine(None));
+        }
+        Ok(outputs)
     }
 }
 

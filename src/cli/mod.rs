@@ -2,15 +2,20 @@
 
 mod build;
 mod builder;
+mod copy;
 mod doctor;
 mod images;
 mod inspect;
 mod lifecycle;
 mod login;
+mod pull;
+mod push;
 mod registries;
 mod rmi;
 mod run;
 mod store;
+mod tag;
+mod transfer;
 
 use crate::error::{Error, Result};
 use crate::output::{Colour, Output, Settings, Verbosity};
@@ -85,6 +90,10 @@ enum Command {
     Build(Box<build::Arguments>),
     Run(run::Arguments),
     Images(images::Arguments),
+    Pull(pull::Arguments),
+    Push(push::Arguments),
+    Copy(copy::Arguments),
+    Tag(tag::Arguments),
     Rmi(rmi::Arguments),
     Inspect(inspect::Arguments),
     Builder(builder::Arguments),
@@ -164,6 +173,10 @@ impl CommandLine {
             Command::Build(arguments) => arguments.run(&session),
             Command::Run(arguments) => arguments.run(&session),
             Command::Images(arguments) => arguments.run(&session),
+            Command::Pull(arguments) => arguments.run(&session),
+            Command::Push(arguments) => arguments.run(&session),
+            Command::Copy(arguments) => arguments.run(&session),
+            Command::Tag(arguments) => arguments.run(&session),
             Command::Rmi(arguments) => arguments.run(&session),
             Command::Inspect(arguments) => arguments.run(&session),
             Command::Builder(arguments) => arguments.run(&session),

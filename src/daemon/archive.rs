@@ -1,26 +1,42 @@
 //! Sends an image to an engine as `docker load` takes it: only the layers that the engine lacks have content (IMG-25).
 
-use super::{Engine, EngineImage};
+use super::{Engine, EngineImage, Kind};
 use crate::archive::{Entry, TarWriter};
 use crate::error::{Context, Error, Result};
-use crate::image::{Digest, Image, Layer, Reference, to_json};
-use crate::output::Output;
+use crate::image::{Descriptor, Digest, Documents, Image, Index, Layer, Reference, to_json};
+use crate::output::{Output, Progress};
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::PathBuf;
+
+const MARKER: &str = r#"{"imageLayoutVersion":"1.0.0"}"#;
 
 /// An image on its way to an engine.
 pub struct Shipment<'a> {
     /// The image.
     pub image: &'a Image,
+    /// Its documents.
+    pub documents: &'a Documents,
     /// The name that it gets.
     pub name: &'a Reference,
-    /// How many of its lowest layers the engine has in another image.
-    pub present: usize,
+    /// What of it the engine has.
+    pub present: Present,
     /// Finds the files of layers, compressed or not.
     pub files: &'a mut dyn FnMut(&[Layer]) -> Result<Vec<PathBuf>>,
+}
+
+/// What an engine has of an image.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Present {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// So many of the lowest layers, in another image.
+    Lowest(usize),
+    /// Blobs, which containerd knows by their digests. The files are the very blobs of the manifest.
+    Blobs(BTreeSet<Digest>),
 }
 
 /// What `manifest.json` says of an image, as Docker reads it.
@@ -33,30 +49,78 @@ struct Manifest {
 }
 
 impl Engine {
-    /// Sends an image and returns what the engine made of it. Where the engine does not accept that it has the lowest layers, all are sent.
+    /// Sends an image and returns what the engine made of it. Where the engine does not accept that it has some layers, all are sent. An
+    /// image that had the name before keeps it until the engine has the whole new one.
     ///
     /// # Errors
     /// When a layer cannot be found, or the engine refuses the image.
-    pub fn send(&self, shipment: Shipment, output: &Output) -> Result<EngineImage> {
-        let Shipment { image, name, present, files } = shipment;
+    pub fn send(&self, mut shipment: Shipment, output: &Output) -> Result<EngineImage> {
+        let name = shipment.name.clone();
         let describe = || format!("cannot load the image `{name}` into the engine");
-        let present = if present > 0 && self.needs_all_layers()? { 0 } else { present.min(image.layers.len()) };
-        let new = files(&image.layers[present..])?;
-        let mut loaded = self.load(&mut |upload| write(upload, image, name, &new));
+        let (mut present, nothing) = (shipment.present.clone(), shipment.present.of_nothing());
+        if present != nothing && !present.fits(self.kind()?) {
+            present = nothing.clone();
+        }
+        let mut loaded = self.send_once(&mut shipment, &present, output);
         if let Err(error) = &loaded
-            && present > 0
+            && present != nothing
+            && self.ping().is_ok()
         {
             output.detail(&format!("the engine wants all layers: {error:?}"));
-            let all = files(&image.layers)?;
-            loaded = self.load(&mut |upload| write(upload, image, name, &all));
+            loaded = self.send_once(&mut shipment, &nothing, output);
         }
         loaded.context(describe)?;
-        let made = self.image(&name.full())?.context(|| "the engine does not have it afterwards").context(describe)?;
+        let made = self.named(&name)?.context(|| "the engine does not have it afterwards").context(describe)?;
         let diff_ids = |image: &Image| image.layers.iter().map(|layer| layer.diff_id.clone()).collect::<Vec<_>>();
-        if diff_ids(&made.image) == diff_ids(image) {
+        if diff_ids(&made.image) == diff_ids(shipment.image) {
             Ok(made)
         } else {
             Err(Error::new("the engine has other layers under this name afterwards")).context(describe)
+        }
+    }
+
+    fn send_once(&self, shipment: &mut Shipment, present: &Present, output: &Output) -> Result<()> {
+        let wanted: Vec<Layer> = present.missing(&shipment.image.layers).cloned().collect();
+        let found = (shipment.files)(&wanted)?;
+        let size = |path: &PathBuf| path.metadata().map_or(0, |metadata| metadata.len());
+        let progress = output.progress(&format!("loading {}", shipment.name.familiar()), Some(found.iter().map(size).sum()));
+        output.detail(&format!("the engine gets {} of {} layers", wanted.len(), shipment.image.layers.len()));
+        let files: Vec<(&Layer, &PathBuf)> = wanted.iter().zip(&found).collect();
+        self.load(&mut |upload| {
+            let mut archive = Archive { tar: TarWriter::new(upload), name: self.called(shipment.name), progress: &progress };
+            match present {
+                Present::Nothing | Present::Lowest(_) => archive.write_docker(shipment, &files)?,
+                Present::Blobs(_) => archive.write_layout(shipment, &files)?,
+            }
+            Ok(archive.tar.finish()?.flush()?)
+        })
+    }
+}
+
+impl Present {
+    /// The same form of archive with everything in it.
+    fn of_nothing(&self) -> Self {
+        match self {
+            Self::Nothing => Self::Nothing,
+            Self::Lowest(_) => Self::Lowest(0),
+            Self::Blobs(_) => Self::Blobs(BTreeSet::new()),
+        }
+    }
+
+    /// Whether an engine can do without what it has.
+    fn fits(&self, kind: Kind) -> bool {
+        match self {
+            Self::Nothing => true,
+            Self::Lowest(_) => kind == Kind::Docker,
+            Self::Blobs(_) => kind == Kind::Containerd,
+        }
+    }
+
+    fn missing<'a>(&'a self, layers: &'a [Layer]) -> Box<dyn Iterator<Item = &'a Layer> + 'a> {
+        match self {
+            Self::Nothing => Box::new(layers.iter()),
+            Self::Lowest(count) => Box::new(layers.iter().skip(*count)),
+            Self::Blobs(there) => Box::new(layers.iter().filter(|layer| !there.contains(&layer.blob.digest))),
         }
     }
 }
@@ -66,35 +130,80 @@ pub fn shared_layers(one: &Image, other: &Image) -> usize {
     one.layers.iter().zip(&other.layers).take_while(|(one, other)| one.diff_id == other.diff_id).count()
 }
 
-/// Writes the archive; `files` are those of the highest layers.
-fn write(out: impl Write, image: &Image, name: &Reference, files: &[PathBuf]) -> Result<()> {
-    let mut tar = TarWriter::new(out);
-    let time = Entry::NORMAL_TIME;
-    let mut append = |name: &str, size: u64, content: &mut dyn io::Read| tar.append(&Entry::file(name, size, 0o644, 0, 0, time), content);
-    let config = image.documents().config;
-    let config_name = format!("{}.json", Digest::of(&config).hex());
-    append(&config_name, config.len() as u64, &mut config.as_slice())?;
-    let present = image.layers.len() - files.len();
-    let mut names = Vec::new();
-    for index in 0..present {
-        // The engine looks for the layer by what lies below it, and does not open the file.
-        let blank = format!("blank_{index}");
-        append(&blank, 0, &mut io::empty())?;
-        names.push(blank);
-    }
-    let mut written = BTreeSet::new();
-    for (layer, path) in image.layers[present..].iter().zip(files) {
-        let file_name = format!("{}.tar", layer.diff_id.hex());
-        if written.insert(file_name.clone()) {
-            let describe = || format!("cannot send the layer `{}`", path.display());
-            let mut file = File::open(path).context(describe)?;
-            let size = file.metadata().context(describe)?.len();
-            append(&file_name, size, &mut file).context(describe)?;
+struct Archive<'a, W: Write> {
+    tar: TarWriter<W>,
+    /// What the engine calls the image.
+    name: String,
+    progress: &'a Progress,
+}
+
+impl<W: Write> Archive<'_, W> {
+    /// Writes the image in Docker's own form. The files are those of the highest layers.
+    fn write_docker(&mut self, shipment: &Shipment, files: &[(&Layer, &PathBuf)]) -> Result<()> {
+        let config = &shipment.documents.config;
+        let config_name = format!("{}.json", Digest::of(config).hex());
+        self.document(&config_name, config)?;
+        let mut names = Vec::new();
+        for index in 0..shipment.image.layers.len() - files.len() {
+            // The engine looks for the layer by what lies below it, and does not open the file.
+            let blank = format!("blank_{index}");
+            self.document(&blank, &[])?;
+            names.push(blank);
         }
-        names.push(file_name);
+        let mut written = BTreeSet::new();
+        for (layer, path) in files {
+            let file_name = format!("{}.tar", layer.diff_id.hex());
+            if written.insert(file_name.clone()) {
+                self.file(&file_name, path)?;
+            }
+            names.push(file_name);
+        }
+        let manifest = Manifest { config: config_name, repo_tags: vec![self.name.clone()], layers: names };
+        self.document("manifest.json", &to_json(&[manifest]))
     }
-    let manifest = to_json(&[Manifest { config: config_name, repo_tags: vec![name.familiar()], layers: names }]);
-    append("manifest.json", manifest.len() as u64, &mut manifest.as_slice())?;
-    let mut out = tar.finish()?;
-    Ok(out.flush()?)
+
+    /// Writes the image as an OCI layout, which keeps its digest.
+    fn write_layout(&mut self, shipment: &Shipment, files: &[(&Layer, &PathBuf)]) -> Result<()> {
+        let place = |digest: &Digest| format!("blobs/sha256/{}", digest.hex());
+        let documents = shipment.documents;
+        let mut written = BTreeSet::new();
+        for (layer, path) in files {
+            if written.insert(&layer.blob.digest) {
+                self.file(&place(&layer.blob.digest), path)?;
+            }
+        }
+        self.document(&place(&Digest::of(&documents.config)), &documents.config)?;
+        self.document(&place(&documents.descriptor.digest), &documents.manifest)?;
+        let tag = shipment.name.tag().unwrap_or("latest");
+        let mut entry: Descriptor = documents.descriptor.clone();
+        entry.annotations.insert("io.containerd.image.name".into(), self.name.clone());
+        entry.annotations.insert("org.opencontainers.image.ref.name".into(), tag.into());
+        self.document("index.json", &to_json(&Index { manifests: vec![entry], ..Index::default() }))?;
+        self.document("oci-layout", MARKER.as_bytes())
+    }
+
+    fn document(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
+        Ok(self.tar.append(&Entry::file(name, bytes.len() as u64, 0o644, 0, 0, Entry::NORMAL_TIME), bytes)?)
+    }
+
+    fn file(&mut self, name: &str, path: &PathBuf) -> Result<()> {
+        let describe = || format!("cannot send the layer `{}`", path.display());
+        let file = File::open(path).context(describe)?;
+        let size = file.metadata().context(describe)?.len();
+        let counted = Counted { file, progress: self.progress };
+        self.tar.append(&Entry::file(name, size, 0o644, 0, 0, Entry::NORMAL_TIME), counted).context(describe)
+    }
+}
+
+struct Counted<'a> {
+    file: File,
+    progress: &'a Progress,
+}
+
+impl Read for Counted<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read(buffer)?;
+        self.progress.add(count as u64);
+        Ok(count)
+    }
 }

@@ -5,6 +5,7 @@ mod address;
 mod archive;
 mod connection;
 mod context;
+mod deliver;
 mod inspect;
 mod pull;
 mod saved;
@@ -12,9 +13,9 @@ mod settings;
 mod tls;
 mod transport;
 
-pub use archive::{Shipment, shared_layers};
+pub use archive::{Present, Shipment, shared_layers};
+pub use deliver::Delivery;
 pub use inspect::EngineImage;
-pub use pull::pull;
 pub use settings::Settings;
 
 use crate::error::{Advice, Context, Error, Result};
@@ -22,6 +23,7 @@ use crate::image::Reference;
 use connection::{Answer, Connection, Upload};
 use serde::Deserialize;
 use settings::Endpoint;
+use std::borrow::Cow;
 use std::io::{ErrorKind, Read};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -30,11 +32,23 @@ const NEWEST: u32 = 49;
 /// The version since which an engine can be asked for the image of one platform (IMG-36).
 const PLATFORMS: u32 = 49;
 
+/// How an engine keeps images.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// In Docker's own store: layers are known by what they hold, and an image's ID is the digest of its configuration.
+    Docker,
+    /// In containerd: blobs are known by their digests, and an image's ID is the digest of its manifest. An archive must have all layers (IMG-25).
+    Containerd,
+    /// As Podman: an image's ID is the digest of its configuration, and an archive must have all layers.
+    Podman,
+}
+
 /// A Docker or Podman engine.
 pub struct Engine {
     connection: Box<Mutex<Connection>>,
     /// The version of the interface, as the minor number after `1.`.
     version: u32,
+    is_podman: bool,
 }
 
 impl Engine {
@@ -65,13 +79,14 @@ impl Engine {
         let describe = format!("cannot speak to what listens at {}", endpoint.address);
         let (connection, answer) = Connection::open(endpoint)?;
         let version = answer.header("api-version").map(str::to_string);
+        let is_podman = answer.header("libpod-api-version").is_some();
         let answer = answer.success().context(|| describe.as_str());
         let hint = "name a Docker or Podman engine with DOCKER_HOST";
         answer.hint(hint)?;
         // Every engine that people still run says it.
         let version = version.and_then(|version| version.strip_prefix("1.")?.parse().ok());
         let version: u32 = version.context(|| "it is no Docker or Podman engine").context(|| describe).hint(hint)?;
-        Ok(Self { connection: Box::new(Mutex::new(connection)), version: version.min(NEWEST) })
+        Ok(Self { connection: Box::new(Mutex::new(connection)), version: version.min(NEWEST), is_podman })
     }
 
     /// Asks for a sign of life, unless the engine is at work for us; so the connection stays open while nobody needs it (CRE-06).
@@ -85,12 +100,57 @@ impl Engine {
         }
     }
 
+    /// Finds an image by its full name.
+    ///
+    /// # Errors
+    /// When the engine cannot be asked, or its answer cannot be understood.
+    pub fn named(&self, name: &Reference) -> Result<Option<EngineImage>> {
+        match self.image(&self.called(name))? {
+            // Podman looks for a name without a registry in several.
+            None if self.is_podman => self.image(&name.familiar()),
+            found => Ok(found),
+        }
+    }
+
+    /// What the engine calls an image.
+    fn called(&self, name: &Reference) -> String {
+        let repository = self.repository(name);
+        match (name.digest(), name.tag()) {
+            // It knows no name with both.
+            (Some(digest), _) => format!("{repository}@{digest}"),
+            (None, Some(tag)) => format!("{repository}:{tag}"),
+            (None, None) => repository,
+        }
+    }
+
+    /// The repository of an image, without tag and digest. To Podman, a name without a registry is this machine's.
+    fn repository(&self, name: &Reference) -> String {
+        let repository = name.in_engines();
+        if !self.is_podman || name.has_host() {
+            return repository;
+        }
+        let short = repository.strip_prefix("docker.io/").unwrap_or(&repository);
+        format!("localhost/{}", short.strip_prefix("library/").unwrap_or(short))
+    }
+
+    /// The IDs of the images that the engine has, the newest first.
+    ///
+    /// # Errors
+    /// When the engine cannot be asked, or its answer cannot be understood.
+    pub fn ids(&self) -> Result<Vec<String>> {
+        let listed: Option<Vec<Listed>> = self.document("/images/json").context(|| "cannot list the engine's images")?;
+        let mut listed = listed.unwrap_or_default();
+        listed.sort_by_key(|image| std::cmp::Reverse(image.created));
+        Ok(listed.into_iter().map(|image| image.id).collect())
+    }
+
     /// Finds an image by its name or ID.
     ///
     /// # Errors
     /// When the engine cannot be asked, or its answer cannot be understood.
     pub fn image(&self, name: &str) -> Result<Option<EngineImage>> {
         let describe = || format!("cannot look at the image `{name}` in the engine");
+        let name = or_id(name);
         let Some(mut inspected) = self.document::<inspect::Inspected>(&format!("/images/{name}/json")).context(describe)? else {
             return Ok(None);
         };
@@ -108,7 +168,7 @@ impl Engine {
     /// When the engine does not have the image, or `read` fails.
     pub fn save(&self, name: &str, read: &mut dyn FnMut(&mut (dyn Read + Send)) -> Result<()>) -> Result<()> {
         let describe = || format!("cannot read the image `{name}` from the engine");
-        let path = format!("/images/{name}/get");
+        let path = format!("/images/{}/get", or_id(name));
         let with_platform = self.platform().map(|platform| format!("{path}?platform={platform}"));
         let mut connection = self.locked();
         for path in with_platform.into_iter().chain([path]) {
@@ -146,16 +206,24 @@ impl Engine {
     /// # Errors
     /// When the engine refuses.
     pub fn tag(&self, id: &str, name: &Reference) -> Result<()> {
-        let (registry, repository, tag) = (name.registry(), name.repository(), name.tag().unwrap_or("latest"));
-        let path = self.versioned(&format!("/images/{id}/tag?repo={registry}/{repository}&tag={tag}"));
-        self.locked().post(&path)?.success().map(drop)
+        let (repository, tag) = (self.repository(name), name.tag().unwrap_or("latest"));
+        let path = self.versioned(&format!("/images/{}/tag?repo={repository}&tag={tag}", or_id(id)));
+        let tagged = self.locked().post(&path)?.success().map(drop);
+        tagged.context(|| format!("the engine does not give an image the name `{name}`"))
     }
 
-    /// Whether the engine keeps images in containerd, where an archive must have all layers (IMG-25).
-    fn needs_all_layers(&self) -> Result<bool> {
+    /// What the engine is.
+    ///
+    /// # Errors
+    /// When it cannot be asked.
+    pub fn kind(&self) -> Result<Kind> {
+        if self.is_podman {
+            return Ok(Kind::Podman);
+        }
         let info: Option<Info> = self.document("/info").context(|| "cannot ask the engine how it keeps images")?;
         let status = info.and_then(|info| info.driver_status).unwrap_or_default();
-        Ok(status.iter().any(|[_, value]| value.contains("io.containerd.snapshotter")))
+        let in_containerd = status.iter().any(|[_, value]| value.contains("io.containerd.snapshotter"));
+        Ok(if in_containerd { Kind::Containerd } else { Kind::Docker })
     }
 
     /// The documents of an image of this program's own platform, where the engine can tell them apart; else the only ones (IMG-36).
@@ -194,6 +262,21 @@ impl Engine {
     fn locked(&self) -> MutexGuard<'_, Connection> {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A name, or an ID in the form that every engine takes.
+fn or_id(name: &str) -> Cow<'_, str> {
+    let is_id = name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if is_id { format!("sha256:{name}").into() } else { name.into() }
+}
+
+/// An entry of the list of images.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Listed {
+    id: String,
+    #[serde(default)]
+    created: i64,
 }
 
 /// A line of what an engine says while it works.

@@ -72,6 +72,12 @@ impl Reference {
         &self.registry
     }
 
+    /// Whether the name was written with its registry.
+    pub fn has_host(&self) -> bool {
+        let first = self.written.split('/').next().unwrap_or_default();
+        self.registry != DEFAULT_REGISTRY || ["docker.io", DEFAULT_REGISTRY].contains(&first)
+    }
+
     /// The repository on the registry.
     pub fn repository(&self) -> &str {
         &self.repository
@@ -97,6 +103,12 @@ impl Reference {
             full.push_str(&format!("@{digest}"));
         }
         full
+    }
+
+    /// The repository with its registry, as engines call it: `docker.io/library/app`.
+    pub fn in_engines(&self) -> String {
+        let registry = if self.registry == DEFAULT_REGISTRY { "docker.io" } else { &self.registry };
+        format!("{registry}/{}", self.repository)
     }
 
     /// The name as people write it: without what is understood by itself.

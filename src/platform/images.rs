@@ -1,20 +1,14 @@
-//! Brings images into the store from where they are: OCI layouts, engines, registries.
+//! Brings images into the store from where they are: OCI layouts, archives, engines, registries.
 
 use super::base_image::BaseImage;
-use super::outputs::split_layout;
+use super::place::Place;
 use super::pull::Pull;
 use crate::daemon::{self, Engine};
 use crate::error::{Advice, Context, Error, Result};
 use crate::image::Reference;
 use crate::output::Output;
 use crate::registry::{self, Registries};
-use crate::store::{Store, Stored, read_layout};
-use std::path::PathBuf;
-
-/// What the names of images in OCI layouts start with.
-const LAYOUT: &str = "oci:";
-/// What the names of images in engines start with; a registry's port is a number, so no image has such a name.
-const ENGINE: &str = "docker:";
+use crate::store::{Store, Stored, read_archive, read_layout};
 
 /// An image in the store, by the name that it was asked for.
 #[derive(Clone, Debug)]
@@ -26,50 +20,14 @@ pub struct InStore {
 }
 
 impl InStore {
-    /// What identifies the very image: `NAME@DIGEST` without a tag; of one in a layout the digest, because a path means nothing elsewhere.
+    /// What identifies the very image: `NAME@DIGEST` without a tag; of one in a file the digest, because a path means nothing elsewhere.
     pub fn identifier(&self) -> String {
-        if self.name.starts_with(LAYOUT) {
+        if matches!(Place::parse(&self.name), Ok(Place::Layout { .. } | Place::Archive { .. })) {
             return self.stored.digest.to_string();
         }
         let name = self.name.split('@').next().unwrap_or_default();
         let without_tag = name.rsplit_once(':').filter(|(_, tag)| !tag.contains('/')).map_or(name, |(name, _)| name);
         format!("{without_tag}@{}", self.stored.digest)
-    }
-}
-
-/// Where an image is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// In an OCI image layout: `oci:DIR[:TAG]`.
-    Layout {
-        /// The layout's folder.
-        folder: PathBuf,
-        /// The image's name in it; none where it has only one.
-        tag: Option<String>,
-    },
-    /// In a Docker or Podman engine: `docker:NAME`.
-    Engine(Reference),
-    /// In the store or in a registry, by a name.
-    Name(Reference),
-}
-
-impl Source {
-    /// Reads `oci:DIR[:TAG]`, `docker:NAME` or the name of an image.
-    ///
-    /// # Errors
-    /// When the text is neither.
-    pub fn parse(text: &str) -> Result<Self> {
-        match text.strip_prefix(LAYOUT) {
-            Some("") => Err(Error::new(format!("`{text}` names no folder")).hint("write `oci:DIR` or `oci:DIR:TAG`")),
-            Some(layout) => {
-                let (folder, tag) = split_layout(layout);
-                Ok(Self::Layout { folder, tag })
-            }
-            None => match text.strip_prefix(ENGINE) {
-                Some(name) => Ok(Self::Engine(Reference::parse(name)?)),
-                None => Ok(Self::Name(Reference::parse(text)?)),
-            },
-        }
     }
 }
 
@@ -108,20 +66,39 @@ impl Images<'_> {
     ///
     /// # Errors
     /// When it is not to be had, or damaged.
-    pub fn bring(&self, source: &Source) -> Result<InStore> {
-        match source {
-            Source::Layout { folder, tag } => {
+    pub fn bring(&self, place: &Place) -> Result<InStore> {
+        let named = |name: &Reference, stored| Ok(InStore { name: name.familiar(), stored });
+        match place {
+            Place::Layout { folder, tag } => {
                 let stored = read_layout(self.store, folder, tag.as_deref(), here())?;
-                let tag = tag.as_ref().map(|tag| format!(":{tag}")).unwrap_or_default();
-                Ok(InStore { name: format!("{LAYOUT}{}{tag}", folder.display()), stored })
+                Ok(InStore { name: place.to_string(), stored })
             }
-            Source::Engine(name) => {
-                let found = daemon::pull(&Engine::connect(self.engine)?, name, self.store, self.output)?;
-                let stored = found.context(|| format!("the engine has no image `{name}`")).hint("`docker images` lists what it has")?;
-                Ok(InStore { name: name.familiar(), stored })
+            Place::Archive { file, name } => {
+                let found = read_archive(self.store, file, name.as_ref(), here())?;
+                Ok(InStore { name: place.to_string(), stored: found.stored })
             }
-            Source::Name(name) => Ok(InStore { name: name.familiar(), stored: self.named(name)? }),
+            Place::Engine(Some(name)) => named(name, self.of_engine(name)?),
+            Place::Engine(None) => Err(Error::new("`docker:` names no image")).hint("write `docker:NAME`"),
+            Place::Registry(name) => named(name, registry::pull(self.registries, name, self.store, self.output)?),
+            Place::Store(name) => named(name, self.of_store(name)?),
+            Place::Name(name) => named(name, self.named(name)?),
         }
+    }
+
+    /// An image of the store.
+    ///
+    /// # Errors
+    /// When there is none of this name.
+    pub fn of_store(&self, name: &Reference) -> Result<Stored> {
+        self.store.find(name)?.context(|| format!("there is no image `{name}` in the store")).hint("`cooper images` lists what is there")
+    }
+
+    fn of_engine(&self, name: &Reference) -> Result<Stored> {
+        let found = Engine::connect(self.engine)?.bring(name, here(), self.store, self.output)?;
+        let found = found.context(|| format!("the engine has no image `{name}`")).hint("`docker images` lists what it has")?;
+        // A name keeps it from being pruned.
+        self.store.name(name, &found)?;
+        Ok(found)
     }
 
     fn named(&self, name: &Reference) -> Result<Stored> {

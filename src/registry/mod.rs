@@ -32,6 +32,7 @@ pub use push::{Blob, Push, Source};
 use crate::error::{Context, Result};
 use crate::http::{Client, Peer, Trust};
 use crate::image::{Digest, Layer, Reference};
+use crate::output::Output;
 use crate::store::Store;
 use session::Session;
 use std::collections::{BTreeMap, HashMap};
@@ -109,6 +110,14 @@ impl Registries {
     /// When the registry does not have it, or sends something else; or when the store cannot be written.
     pub fn fetch_layer(&self, name: &Reference, layer: &Layer, store: &Store) -> Result<()> {
         if store.has_blob(&layer.blob.digest) { Ok(()) } else { pull::fetch(self, name, layer, store, None) }
+    }
+
+    /// Brings the blobs of layers into the store, several at once.
+    ///
+    /// # Errors
+    /// When the registry does not have one, or sends something else; or when the store cannot be written.
+    pub fn fetch_layers(&self, name: &Reference, layers: &[&Layer], store: &Store, output: &Output) -> Result<()> {
+        pull::fetch_all(self, name, layers, store, output)
     }
 
     /// The session with the registry of a name; nothing is sent yet.

@@ -37,13 +37,17 @@ pub fn pull(registries: &Registries, name: &Reference, store: &Store, output: &O
 fn fetch_layers(registries: &Registries, remote: &Remote, store: &Store, output: &Output) -> Result<()> {
     let mut seen = BTreeSet::new();
     let missing = remote.image.layers.iter().filter(|layer| !store.has_blob(&layer.blob.digest) && seen.insert(&layer.blob.digest));
-    let missing: Vec<&Layer> = missing.collect();
-    if missing.is_empty() {
+    fetch_all(registries, &remote.name, &missing.collect::<Vec<_>>(), store, output)
+}
+
+/// Brings layers into the store, several at once.
+pub(super) fn fetch_all(registries: &Registries, name: &Reference, layers: &[&Layer], store: &Store, output: &Output) -> Result<()> {
+    if layers.is_empty() {
         return Ok(());
     }
-    let total = missing.iter().fold(0, |sum: u64, layer| sum.saturating_add(layer.blob.size));
-    let progress = output.progress(&format!("pulling {}", remote.name.familiar()), Some(total));
-    each(missing, AT_ONCE, |layer| fetch(registries, &remote.name, layer, store, Some(&progress)))
+    let total = layers.iter().fold(0, |sum: u64, layer| sum.saturating_add(layer.blob.size));
+    let progress = output.progress(&format!("pulling {}", name.familiar()), Some(total));
+    each(layers.to_vec(), AT_ONCE, |layer| fetch(registries, name, layer, store, Some(&progress)))
 }
 
 /// Brings one layer into the store.

@@ -1,5 +1,6 @@
 //! Images from OCI image layouts of other people's: every blob is hashed on its way into the store.
 
+use super::members::{LONGEST_DOCUMENT, Members};
 use super::{Store, Stored, index};
 use crate::error::{Context, Error, Result};
 use crate::image::{Descriptor, Digest, Index, Manifest, media_type};
@@ -33,11 +34,16 @@ impl Store {
     }
 }
 
-/// A longer document is something else.
-const LONGEST_DOCUMENT: u64 = 8 << 20;
-const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
 /// What an index may nest: a layout's index names an image's index, which names its manifests.
 const DEEPEST: usize = 3;
+
+/// Where the blobs of a layout are.
+pub(super) enum Shelf<'a> {
+    /// In a folder.
+    Folder(&'a Path),
+    /// In an archive.
+    Archive(&'a Members),
+}
 
 /// Brings an image out of the layout in `folder` into the store: the one named `tag`, or the only one. Of an image for several machines
 /// it is the one for `os` and `architecture`.
@@ -62,48 +68,66 @@ pub fn read_layout(store: &Store, folder: &Path, tag: Option<&str>, platform: (&
         (None, _, Some(tag)) => return Err(Error::new(format!("it has no image `{tag}`"))).context(describe),
         (None, _, None) => return Err(Error::new("it has no image")).context(describe),
     };
-    let manifest = for_platform(folder, entry, platform).context(describe)?;
-    let bytes = document(folder, &manifest).context(describe)?;
-    let parsed: Manifest = serde_json::from_slice(&bytes).context(describe)?;
-    store.put(&parsed.config.media_type, &document(folder, &parsed.config).context(describe)?)?;
+    let shelf = Shelf::Folder(folder);
+    let manifest = shelf.for_platform(entry, platform).context(describe)?;
+    read_shelf(store, &shelf, &manifest).context(describe)
+}
+
+/// Brings the image of a manifest into the store, with the very bytes of its documents.
+pub(super) fn read_shelf(store: &Store, shelf: &Shelf, manifest: &Descriptor) -> Result<Stored> {
+    let bytes = shelf.document(manifest)?;
+    let parsed: Manifest = serde_json::from_slice(&bytes).context(|| format!("the manifest {} is damaged", manifest.digest))?;
+    store.put(&parsed.config.media_type, &shelf.document(&parsed.config)?)?;
     for layer in &parsed.layers {
         if !store.has_blob(&layer.digest) {
-            store.import(&mut open(folder, &layer.digest).context(describe)?, layer).context(describe)?;
+            store.import(&mut *shelf.open(&layer.digest)?, layer)?;
         }
     }
     store.put(&manifest.media_type, &bytes)?;
     store.read(&manifest.digest)
 }
 
-fn for_platform(folder: &Path, mut entry: Descriptor, (os, architecture): (&str, &str)) -> Result<Descriptor> {
-    for _ in 0..DEEPEST {
-        if entry.media_type != media_type::INDEX && entry.media_type != DOCKER_LIST {
-            return Ok(entry);
+impl Shelf<'_> {
+    /// The manifest for a platform, of an entry that may be a list of images.
+    pub fn for_platform(&self, mut entry: Descriptor, (os, architecture): (&str, &str)) -> Result<Descriptor> {
+        for _ in 0..DEEPEST {
+            if entry.media_type != media_type::INDEX && entry.media_type != media_type::DOCKER_INDEX {
+                return Ok(entry);
+            }
+            let index: Index =
+                serde_json::from_slice(&self.document(&entry)?).context(|| format!("the index {} is damaged", entry.digest))?;
+            let fits = |entry: &&Descriptor| entry.platform.as_ref().is_some_and(|of| of["os"] == os && of["architecture"] == architecture);
+            entry = index.manifests.iter().find(fits).cloned().context(|| format!("the image is not for {os}/{architecture}"))?;
         }
-        let index: Index =
-            serde_json::from_slice(&document(folder, &entry)?).context(|| format!("the index {} is damaged", entry.digest))?;
-        let fits = |entry: &&Descriptor| entry.platform.as_ref().is_some_and(|of| of["os"] == os && of["architecture"] == architecture);
-        entry = index.manifests.iter().find(fits).cloned().context(|| format!("the image is not for {os}/{architecture}"))?;
+        Err(Error::new("its indexes are nested too deeply"))
     }
-    Err(Error::new("its indexes are nested too deeply"))
-}
 
-fn open(folder: &Path, digest: &Digest) -> Result<File> {
-    File::open(folder.join("blobs/sha256").join(digest.hex())).context(|| format!("the blob {digest} is missing"))
-}
-
-/// A document, checked.
-fn document(folder: &Path, wanted: &Descriptor) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    open(folder, &wanted.digest)?
-        .take(LONGEST_DOCUMENT + 1)
-        .read_to_end(&mut bytes)
-        .context(|| format!("cannot read {}", wanted.digest))?;
-    if bytes.len() as u64 > LONGEST_DOCUMENT {
-        return Err(Error::new(format!("the document {} is too long", wanted.digest)));
+    /// Whether a layer of a manifest is compressed.
+    pub fn has_compressed_layer(&self, manifest: &Descriptor) -> Result<bool> {
+        let parsed: Manifest = serde_json::from_slice(&self.document(manifest)?).context(|| "its manifest is damaged")?;
+        Ok(parsed.layers.iter().any(|layer| !layer.media_type.ends_with("tar")))
     }
-    check(wanted, &Digest::of(&bytes))?;
-    Ok(bytes)
+
+    fn open(&self, digest: &Digest) -> Result<Box<dyn Read + '_>> {
+        let name = Path::new("blobs/sha256").join(digest.hex());
+        let missing = || format!("the blob {digest} is missing");
+        match self {
+            Self::Folder(folder) => Ok(Box::new(File::open(folder.join(name)).context(missing)?)),
+            Self::Archive(members) => Ok(Box::new(members.get(&name.to_string_lossy()).context(missing)?)),
+        }
+    }
+
+    /// A document, checked.
+    fn document(&self, wanted: &Descriptor) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let opened = self.open(&wanted.digest)?;
+        opened.take(LONGEST_DOCUMENT + 1).read_to_end(&mut bytes).context(|| format!("cannot read {}", wanted.digest))?;
+        if bytes.len() as u64 > LONGEST_DOCUMENT {
+            return Err(Error::new(format!("the document {} is too long", wanted.digest)));
+        }
+        check(wanted, &Digest::of(&bytes))?;
+        Ok(bytes)
+    }
 }
 
 fn check(wanted: &Descriptor, found: &Digest) -> Result<()> {

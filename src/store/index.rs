@@ -8,7 +8,7 @@ use std::io::Write;
 use std::path::Path;
 
 /// The annotation that names an image in a layout.
-const NAME: &str = "org.opencontainers.image.ref.name";
+pub(super) const NAME: &str = "org.opencontainers.image.ref.name";
 
 /// Reads the index of a layout; one without images where there is none.
 pub(super) fn read(root: &Path) -> Result<Index> {

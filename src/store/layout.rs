@@ -2,7 +2,7 @@
 
 use super::{Store, Stored, index};
 use crate::error::{Context, Result};
-use crate::image::{Descriptor, Digest, Manifest, media_type};
+use crate::image::{Descriptor, Digest, Manifest};
 use std::fs::{self, File};
 use std::path::Path;
 
@@ -28,12 +28,22 @@ pub(super) fn initialise(root: &Path) -> Result<()> {
 /// When the folder cannot be written, or a layer is missing from the store.
 pub fn write_layout(store: &Store, image: &Stored, folder: &Path, tag: &str) -> Result<()> {
     initialise(folder)?;
+    let manifest: Manifest = store.document(&image.digest)?;
     for digest in blobs(store, image)? {
+        // A layer that is there need not be in the store.
+        if !store.has_blob(&digest) && manifest.layers.iter().any(|layer| layer.digest == digest && layout_has(folder, layer)) {
+            continue;
+        }
         copy_blob(store, &digest, folder).context(|| format!("cannot write the image to `{}`", folder.display()))?;
     }
     let mut contents = index::read(folder)?;
     index::set(&mut contents, tag, &descriptor(store, image)?);
     index::write(folder, folder, &contents)
+}
+
+/// Whether the layout in `folder` has a blob.
+pub fn layout_has(folder: &Path, blob: &Descriptor) -> bool {
+    folder.join("blobs/sha256").join(blob.digest.hex()).metadata().is_ok_and(|found| found.len() == blob.size)
 }
 
 /// The digests of everything that an image is made of, each once: layers, configuration, manifest. The documents are as they came, not as
@@ -50,10 +60,7 @@ pub(super) fn blobs(store: &Store, image: &Stored) -> Result<Vec<Digest>> {
 
 /// What an index says of an image in the store.
 pub(super) fn descriptor(store: &Store, image: &Stored) -> Result<Descriptor> {
-    let manifest: Manifest = store.document(&image.digest)?;
-    let media_type = if manifest.media_type.is_empty() { media_type::MANIFEST } else { &manifest.media_type };
-    let size = store.blob(&image.digest)?.metadata().context(|| format!("cannot read the document {}", image.digest))?.len();
-    Ok(Descriptor::new(media_type, size, image.digest.clone()))
+    Ok(store.documents(image)?.descriptor)
 }
 
 fn copy_blob(store: &Store, digest: &Digest, folder: &Path) -> Result<()> {

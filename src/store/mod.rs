@@ -4,21 +4,25 @@
 
 mod blob;
 mod docker_archive;
+mod documents;
 mod import;
 mod index;
 mod layout;
 mod lock;
+mod members;
 mod prune;
 mod pulled;
+mod saved;
 mod unpacked;
 mod verify;
 
 pub use blob::{BlobWriter, NewLayer};
 pub use docker_archive::write_docker_archive;
 pub use import::read_layout;
-pub use layout::write_layout;
+pub use layout::{layout_has, write_layout};
 pub use lock::Lock;
 pub use prune::remove_tree;
+pub use saved::{read_archive, read_opened_archive};
 pub use unpacked::Unpacked;
 
 use crate::archive::{Form, LayerWriter};

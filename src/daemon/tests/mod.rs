@@ -98,7 +98,9 @@ fn all_layers_are_sent_where_the_engine_wants_them() {
         });
         let name = Reference::parse("app").unwrap();
         let find = &mut |layers: &[Layer]| Ok(files[files.len() - layers.len()..].to_vec());
-        let sent = engine.connect().unwrap().send(Shipment { image: &image, name: &name, present: 1, files: find }, &Output::quiet());
+        let documents = &image.documents();
+        let shipment = Shipment { image: &image, documents, name: &name, present: Present::Lowest(1), files: find };
+        let sent = engine.connect().unwrap().send(shipment, &Output::quiet());
         assert_eq!(sent.unwrap().id, ID[7..]);
         let archives: Vec<_> = engine.bodies().iter().map(|body| members(body)).collect();
         assert_eq!(archives.len(), loads);
@@ -117,30 +119,39 @@ fn an_image_comes_into_the_store_once() {
     let (image, _) = image(folder.path());
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     gzip.write_all(&tar("above")).unwrap();
+    let layers: Vec<&Digest> = image.layers.iter().map(|layer| &layer.diff_id).collect();
+    let history = serde_json::json!([{ "created_by": "a" }, { "created_by": "nothing", "empty_layer": true }, { "created_by": "b" }]);
+    let config = serde_json::json!({ "os": "linux", "architecture": "amd64", "config": { "Env": ["A=b"] }, "history": history,
+        "rootfs": { "type": "layers", "diff_ids": layers }, "unknown": 1 });
+    let (config, manifest) = (config.to_string(), r#"[{"Config":"c","RepoTags":null,"Layers":["x/layer.tar","y"]}]"#);
     let mut archive = TarWriter::new(Vec::new());
-    for (name, content) in [("x", tar("below")), ("x/json", b"{}".to_vec()), ("y", gzip.finish().unwrap()), ("empty", vec![])] {
+    let members = [("x/json", b"{}".to_vec()), ("y", gzip.finish().unwrap()), ("empty", vec![]), ("z/layer.tar", tar("below"))];
+    for (name, content) in members.into_iter().chain([("manifest.json", manifest.into()), ("c", config.clone().into_bytes())]) {
         archive.append(&Entry::file(name, content.len() as u64, 0o644, 0, 0, 0), content.as_slice()).unwrap();
     }
-    let (archive, description) = (archive.finish().unwrap(), described(ID, &image));
+    // As old engines write a layer that two images have.
+    archive.append(&Entry::symlink("x/layer.tar", "../z/layer.tar", 0, 0, 0), std::io::empty()).unwrap();
+    let archive = archive.finish().unwrap();
+    let id = Digest::of(config.as_bytes());
+    let description = described(id.as_str(), &image);
     let engine = Scripted::start("1.41", move |path, _| match path {
-        path if path.contains("/history") => json(200, &serde_json::json!([{ "Created": 0, "CreatedBy": "b" }, { "CreatedBy": "a" }])),
+        path if path.contains("/history") => json(200, &serde_json::json!([])),
         path if path.contains("/missing") => json(404, &serde_json::json!({ "message": "No such image" })),
         path if path.ends_with("/get") => scripted::answer(200, &archive),
         _ => description.clone(),
     });
     let store = Store::open(&folder.path().join("store")).unwrap();
     let connected = engine.connect().unwrap();
-    let name = Reference::parse("builder").unwrap();
-    let first = pull(&connected, &name, &store, &Output::quiet()).unwrap().unwrap();
-    let second = pull(&connected, &name, &store, &Output::quiet()).unwrap().unwrap();
-    assert_eq!((&first.digest, store.find(&name).unwrap().unwrap().digest), (&second.digest, first.digest.clone()));
+    let bring = |name: &str| connected.bring(&Reference::parse(name).unwrap(), ("linux", "amd64"), &store, &Output::quiet()).unwrap();
+    let first = bring("builder").unwrap();
+    store.name(&Reference::parse("other").unwrap(), &first).unwrap();
+    let second = bring("builder").unwrap();
+    assert_eq!((&first.digest, store.documents(&first).unwrap().config), (&second.digest, config.into_bytes()));
     assert_eq!(engine.asked().iter().filter(|path| path.ends_with("/get")).count(), 1);
     let layers = &first.image.layers;
     assert_eq!(layers.iter().map(|layer| layer.history.created_by.as_str()).collect::<Vec<_>>(), ["a", "b"]);
     assert!(layers.iter().all(|layer| layer.blob.media_type == media_type::LAYER_GZIP && store.has_blob(&layer.blob.digest)));
-    let config: serde_json::Value = serde_json::from_slice(&first.image.documents().config).unwrap();
-    assert_eq!(config["config"], serde_json::json!({ "Env": ["A=b"] }));
-    assert!(pull(&connected, &Reference::parse("missing").unwrap(), &store, &Output::quiet()).unwrap().is_none());
+    assert!(bring("missing").is_none());
     assert_eq!(std::fs::read_dir(store.root().join("tmp")).unwrap().count(), 0);
 }
 
@@ -156,6 +167,6 @@ fn a_connection_that_was_closed_is_opened_again() {
     }
     assert_eq!(engine.connections(), 3);
     let error = connected.tag("1", &Reference::parse("r.test/a:b").unwrap()).unwrap_err();
-    assert_eq!(error.to_string(), "that cannot be");
+    assert_eq!(format!("{error:?}"), "the engine does not give an image the name `r.test/a:b`\n  caused by: that cannot be");
     assert_eq!(engine.asked().last().unwrap(), "POST /v1.41/images/1/tag?repo=r.test/a&tag=b");
 }

@@ -3,7 +3,7 @@
 
 use super::{Found, Saved};
 use crate::archive::Form;
-use crate::daemon::{Engine, Shipment, shared_layers};
+use crate::daemon::{Engine, Present, Shipment, shared_layers};
 use crate::error::{Context, Result};
 use crate::image::{Digest, Image, Layer, Reference};
 use crate::lifecycle::cache::LaunchCache;
@@ -57,7 +57,8 @@ impl Daemon {
         let (first, others) = names.split_first().context(|| "the image has no name")?;
         let present = sources.iter().map(|source| shared_layers(image, &source.image)).max().unwrap_or(0);
         let files = &mut |layers: &[Layer]| self.files(layers, sources, store, output);
-        let sent = self.engine.send(Shipment { image, name: first, present, files }, output).context(|| "saving image")?;
+        let shipment = Shipment { image, documents: &image.documents(), name: first, present: Present::Lowest(present), files };
+        let sent = self.engine.send(shipment, output).context(|| "saving image")?;
         let others = others.iter().map(|name| (name.clone(), self.engine.tag(&sent.id, name)));
         let names = std::iter::once((first.clone(), Ok(()))).chain(others).collect();
         self.keep(image, sources, store).context(|| "failed to commit cache")?;

@@ -7,8 +7,9 @@ use crate::error::{Advice, Context, Error, Result};
 use crate::lifecycle::extender::{self, Kind};
 use crate::platform::compiled::with_compiled_python;
 use crate::platform::extension::{self, Surroundings};
-use crate::platform::images::{InStore, Source};
+use crate::platform::images::InStore;
 use crate::platform::packages::{EXTENSION, Packages};
+use crate::platform::place::Place;
 use crate::sandbox::{Access, Mount};
 use launcher::api::Api;
 use std::path::Path;
@@ -82,7 +83,7 @@ impl Build<'_> {
             let cause = Error::new(format!("the packages {} cannot be added to it", packages.run.join(", ")));
             return Err(cause).context(describe).hint("order that extension after `cooper/debian-packages`");
         }
-        let run = Source::parse(name).and_then(|source| self.images().bring(&source)).context(describe)?;
+        let run = Place::parse(name).and_then(|source| self.images().bring(&source)).context(describe)?;
         let of = |image: &InStore| format!("{}/{}", image.stored.image.config.os, image.stored.image.config.architecture);
         if of(&run) != of(&self.builder.build) {
             let cause = Error::new(format!("it is for {}, the build image for {}", of(&run), of(&self.builder.build)));

@@ -8,7 +8,6 @@ use crate::lifecycle::layer::{Owner, inside};
 use crate::output::Output;
 use crate::platform::app::{Copy, copy};
 use crate::platform::builder::Builder;
-use crate::platform::outputs::Target;
 use crate::store::{Scratch, Store};
 use launcher::file::read_document;
 use std::fs::{self, Permissions};
@@ -56,10 +55,7 @@ impl Workplace {
         if let Some((user, group)) = owner {
             chown(self.layers(), Some(user), Some(group))?;
         }
-        let outputs = request.outputs.iter().map(|target| match target {
-            Target::Layout { folder, .. } => folder.clone(),
-            Target::DockerArchive { file } => file.clone(),
-        });
+        let outputs = request.outputs.iter().filter_map(|place| place.path().map(Path::to_path_buf));
         let leave_out: Vec<PathBuf> = outputs.chain([store.root().to_path_buf()]).collect();
         copy(&Copy { source: &request.source, target: &self.folders.app, owner, leave_out: &leave_out }, output)
     }

@@ -14,9 +14,10 @@ use super::embedded::LAUNCHER;
 use super::environment::Variable;
 use super::host::Host;
 use super::images::{Images, InStore};
-use super::outputs::Target;
 use super::packages::Packages;
+use super::place::Place;
 use super::pull::Pull;
+use super::transfer::{Opened, Written};
 use crate::buildpack::{BuildMetadata, GroupDocument};
 use crate::daemon;
 use crate::debian::Mirrors;
@@ -33,7 +34,7 @@ use crate::lifecycle::restorer::{self, Extent, Restore, Restored};
 use crate::output::Output;
 use crate::registry::Registries;
 use crate::sandbox::Network;
-use crate::store::{self, Store, Stored, remove_tree};
+use crate::store::{Store, Stored, remove_tree};
 use extend::Extended;
 use folders::Workplace;
 use launcher::api::Api;
@@ -57,7 +58,7 @@ pub struct Request {
     /// The user's variables.
     pub environment: Vec<Variable>,
     /// Where the image goes besides the store.
-    pub outputs: Vec<Target>,
+    pub outputs: Vec<Place>,
     /// The process that the image starts by default.
     pub default_process: Option<String>,
     /// Whether to forget what earlier builds cached.
@@ -71,7 +72,7 @@ pub struct Request {
     /// Whether the image is sent to the registries that its names name.
     pub publish: bool,
     /// The image that this one replaces, where that is not the one of its name.
-    pub previous_image: Option<Reference>,
+    pub previous_image: Option<Place>,
     /// The image that keeps what is cached, where this machine does not.
     pub cache_image: Option<Reference>,
     /// Where images come from that the store does not have.
@@ -102,6 +103,8 @@ pub struct Built {
     pub layers: (usize, usize),
     /// Names under which registries have it now.
     pub published: Vec<String>,
+    /// Where else the image is now.
+    pub written: Vec<Written>,
     /// How long each phase took.
     pub times: Vec<(&'static str, Duration)>,
 }
@@ -136,7 +139,7 @@ pub fn build(request: &Request, store: &Store, output: &Output) -> Result<Built>
             return Err(error);
         }
     };
-    let digest = build.save(&exported)?;
+    let (digest, written) = build.save(&exported)?;
     let published = if request.publish { build.publish(&exported)? } else { Vec::new() };
     let times = build.clock.finish();
     if let Err(error) = cache.commit(&exported.cache, store, output) {
@@ -144,7 +147,7 @@ pub fn build(request: &Request, store: &Store, output: &Output) -> Result<Built>
     }
     let sizes = report::sizes(&exported, images.below_app(), &builder.run);
     let layers = (exported.layers.len(), exported.layers.iter().filter(|layer| layer.reused).count());
-    Ok(Built { digest, image: exported.image, sizes, layers, published, times })
+    Ok(Built { digest, image: exported.image, sizes, layers, published, written, times })
 }
 
 fn open_cache(request: &Request, store: &Store, key: &str, output: &Output) -> Result<Box<dyn Cache>> {
@@ -276,20 +279,16 @@ impl Build<'_> {
     }
 
     /// Names the image in the store and writes it to every output.
-    fn save(&mut self, exported: &Exported) -> Result<Digest> {
+    fn save(&mut self, exported: &Exported) -> Result<(Digest, Vec<Written>)> {
         let names: Vec<Reference> = std::iter::once(&self.request.image).chain(&self.request.tags).cloned().collect();
         let saved = exporter::save(&exported.image, &names, self.store, self.output)?;
         let digest = Digest::parse(&saved.digest)?;
         let stored = Stored { image: exported.image.clone(), digest: digest.clone() };
-        for target in &self.request.outputs {
-            match target {
-                Target::Layout { folder, tag } => {
-                    let tag = tag.clone().or_else(|| self.request.image.tag().map(str::to_string)).unwrap_or_else(|| "latest".into());
-                    store::write_layout(self.store, &stored, folder, &tag)?;
-                }
-                Target::DockerArchive { file } => store::write_docker_archive(self.store, &stored, file, &names)?,
-            }
+        if self.request.outputs.is_empty() {
+            return Ok((digest, Vec::new()));
         }
-        Ok(digest)
+        let opened = Opened::stored(&stored, Some(self.request.image.clone()), self.store)?;
+        let written = self.request.outputs.iter().map(|place| self.images().write(&opened, place, &names)).collect::<Result<_>>()?;
+        Ok((digest, written))
     }
 }

@@ -7,6 +7,7 @@ use crate::lifecycle::documents::LIFECYCLE_METADATA_LABEL;
 use crate::lifecycle::documents::layers_metadata::LayersMetadata;
 use crate::output::Output;
 use crate::platform::images::InStore;
+use crate::platform::place::Place;
 use crate::registry::{Lookup, Publish, Remote};
 use crate::store::{Store, Stored};
 
@@ -27,7 +28,11 @@ impl Previous {
     /// # Errors
     /// When an image that was named for this cannot be read.
     pub fn find(request: &Request, store: &Store, output: &Output) -> Result<Option<Self>> {
-        if let Some(name) = &request.previous_image {
+        if let Some(place) = &request.previous_image {
+            let (Place::Name(name) | Place::Registry(name) | Place::Store(name)) = place else {
+                let brought = request.images(store, output).bring(place).context(|| "cannot open the previous image")?;
+                return Ok(Some(Self { name: request.image.clone(), stored: brought.stored, is_remote: false }));
+            };
             let found = Self::named(request, name, store)?;
             if found.is_none() {
                 output.warn(&format!("there is no previous image `{name}`, neither in the store nor in its registry"));

@@ -31,6 +31,10 @@ pub fn report(request: &Request, built: &Built, output: &Output) {
     for (index, name) in built.published.iter().enumerate() {
         output.line(&format!("{}{name}", if index == 0 { "sent to  " } else { "         " }));
     }
+    for written in &built.written {
+        let id = written.image_id.as_ref().map(|id| format!("  ID {id}")).unwrap_or_default();
+        output.line(&format!("also in  {}{id}", written.destination));
+    }
     output.line(&format!("size     {} compressed", human_bytes(total)));
     for (owner, size) in built.sizes.iter().filter(|(_, size)| *size > 0) {
         output.line(&format!("         {:>10}  {owner}", human_bytes(*size)));

@@ -2,10 +2,11 @@
 
 use super::{Builder, Wanted};
 use crate::error::{Advice, Context, Error, Result};
-use crate::image::Image;
+use crate::image::{Image, Reference};
 use crate::lifecycle::documents::run::{RunImageNames, RunImages};
 use crate::platform::builder::built_in;
-use crate::platform::images::{Images, InStore, Source};
+use crate::platform::images::{Images, InStore};
+use crate::platform::place::Place;
 use serde::Deserialize;
 
 const METADATA_LABEL: &str = "io.buildpacks.builder.metadata";
@@ -38,27 +39,34 @@ struct Names {
 /// When one is not to be had, or the image is no builder.
 pub fn open<'a>(wanted: &Wanted, images: &Images) -> Result<Builder<'a>> {
     let built_in = format!("the built-in builders are {}; others are named by their image, `oci:DIR` or `docker:NAME`", built_in::names());
-    let source = Source::parse(&wanted.builder);
+    let source = Place::parse(&wanted.builder);
+    let in_engine = matches!(source, Ok(Place::Engine(_)));
     let what = match &source {
-        Ok(Source::Layout { .. } | Source::Engine(_)) => "cannot open the builder",
-        Ok(Source::Name(_)) | Err(_) => "there is no builder",
+        Ok(Place::Layout { .. } | Place::Archive { .. } | Place::Engine(_) | Place::Registry(_) | Place::Store(_)) => {
+            "cannot open the builder"
+        }
+        Ok(Place::Name(_)) | Err(_) => "there is no builder",
     };
     let build = source.and_then(|source| images.bring(&source)).context(|| format!("{what} `{}`", wanted.builder)).hint(built_in)?;
     let run_images = run_images(&build.stored.image).context(|| format!("cannot use `{}` as a builder", wanted.builder))?;
     let run = match &wanted.run_image {
         Some(source) => images.bring(source).context(|| "cannot open the run image")?,
-        None => first(&run_images, images).context(|| format!("cannot open the run image of the builder `{}`", wanted.builder))?,
+        None => {
+            first(&run_images, in_engine, images).context(|| format!("cannot open the run image of the builder `{}`", wanted.builder))?
+        }
     };
     check_platform(&build.stored.image, &run.stored.image)?;
     Ok(Builder { name: wanted.builder.clone(), distribution: None, build, run, run_images, cnb: None })
 }
 
-/// The builder's first run image, by the first of its names that is to be had (IMG-29).
-fn first(run_images: &RunImages, images: &Images) -> Result<InStore> {
+/// The builder's first run image, by the first of its names that is to be had (IMG-29). Beside a builder in an engine it is there too.
+fn first(run_images: &RunImages, in_engine: bool, images: &Images) -> Result<InStore> {
     let names = run_images.images.first().context(|| "it names none").hint("name one with `--run-image`")?;
     let mut last = None;
-    for name in names.all() {
-        match Source::parse(name).and_then(|source| images.bring(&source)) {
+    let near = names.all().filter(|_| in_engine).map(|name| Reference::parse(name).map(|name| Place::Engine(Some(name))));
+    let named = names.all().map(Place::parse);
+    for place in near.chain(named) {
+        match place.and_then(|place| images.bring(&place)) {
             Ok(found) => return Ok(found),
             Err(error) => last = last.or(Some(error)),
         }

@@ -6,7 +6,8 @@ mod from_image;
 pub use built_in::{Description, default_name, inspect, update};
 
 use super::base_image::Distribution;
-use super::images::{Images, InStore, Source};
+use super::images::{Images, InStore};
+use super::place::Place;
 use crate::debian::Mirrors;
 use crate::error::{Error, Result};
 use crate::lifecycle::documents::run::RunImages;
@@ -34,7 +35,7 @@ pub struct Wanted {
     /// A built-in builder, or where the builder's image is.
     pub builder: String,
     /// Where the run image is, if it is not to be the builder's first.
-    pub run_image: Option<Source>,
+    pub run_image: Option<Place>,
 }
 
 /// Opens a builder: composes the images of a built-in one at its first use, brings those of any other into the store.

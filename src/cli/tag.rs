@@ -1,0 +1,30 @@
+//! `cooper tag`: another name for an image of the store.
+
+use super::Session;
+use crate::error::{Advice, Context, Result};
+use crate::image::Reference;
+
+/// Give an image of the store another name.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// The image.
+    image: String,
+    /// Its new names.
+    #[arg(required = true, value_name = "NAME")]
+    names: Vec<String>,
+}
+
+impl Arguments {
+    pub(super) fn run(self, session: &Session) -> Result<u8> {
+        let image = Reference::parse(&self.image)?;
+        let names: Vec<Reference> = self.names.iter().map(|name| Reference::parse_new(name)).collect::<Result<_>>()?;
+        let store = session.store()?;
+        let stored = store.find(&image)?;
+        let stored = stored.context(|| format!("there is no image `{image}` in the store")).hint("`cooper images` lists what is there")?;
+        for name in names {
+            store.name(&name, &stored)?;
+            session.output.line(&format!("{} is {} now", name.familiar(), stored.digest));
+        }
+        Ok(0)
+    }
+}

@@ -1,0 +1,37 @@
+//! What the commands that move images have in common.
+
+use super::registries::Reach;
+use super::{Format, Session};
+use crate::daemon::Settings;
+use crate::error::Result;
+use crate::platform::images::Images;
+use crate::platform::place::Place;
+use crate::platform::pull::Pull;
+
+/// How an image is moved, and how that is told.
+#[derive(clap::Args)]
+pub(super) struct Moving {
+    /// How to write what was done.
+    #[arg(long, short, value_enum, default_value_t)]
+    output: Format,
+    #[command(flatten)]
+    registries: Reach,
+}
+
+impl Moving {
+    /// Moves an image, and tells of it.
+    pub fn run(&self, source: &Place, destination: &Place, session: &Session) -> Result<u8> {
+        let (registries, _) = self.registries.open()?;
+        let store = session.store()?;
+        let engine = Settings::read(|name| std::env::var_os(name));
+        let images = Images { store: &store, registries: &registries, pull: Pull::Never, engine: &engine, output: session.output };
+        let opened = images.open(source)?;
+        let written = images.write(&opened, destination, opened.name())?;
+        match self.output {
+            Format::Json => session.print_json(&written)?,
+            Format::Text if session.output.verbosity() == crate::output::Verbosity::Quiet => session.print(&written.digest.to_string())?,
+            Format::Text => session.output.line(&written.line(&opened)),
+        }
+        Ok(0)
+    }
+}
