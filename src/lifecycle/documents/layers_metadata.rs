@@ -187,6 +187,20 @@ mod tests {
         assert_eq!(metadata.to_label(), LABEL);
     }
 
+    /// The next build must find in the label what this one wrote.
+    #[test]
+    fn numbers_come_back_as_exact_as_they_were() {
+        for number in
+            ["3000000000000000000000000000000000000000000000000009063244050103824838", "0.51000000000000012", "1.2345678901234567e-300"]
+        {
+            let label = LABEL.replace("2.5", number);
+            let metadata = LayersMetadata::from_label(&label).expect("a label");
+            assert_eq!(LayersMetadata::from_label(&metadata.to_label()).expect("a label"), metadata, "{number}");
+            let exact: f64 = number.parse().expect("a number");
+            assert_eq!(metadata.buildpack("acme/node-engine").expect("layers").layers["data"].data["n"].as_f64(), Some(exact), "{number}");
+        }
+    }
+
     /// FMT-02.
     #[test]
     fn the_twin_in_toml_loses_nothing() {
