@@ -6,6 +6,7 @@ use crate::error::{Advice, Context, Error, Result};
 use crate::image::Image;
 use crate::sandbox::User;
 use crate::store::{Store, Unpacked};
+use launcher::file::read_document;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
@@ -91,7 +92,7 @@ impl RootFs {
         let files = self.layers.iter().rev().map(|layer| layer.tree.join(path));
         files
             .filter(|path| path.symlink_metadata().is_ok_and(|found| found.is_file()))
-            .find_map(|path| fs::read_to_string(path).ok())
+            .find_map(|path| read_document(&path).ok())
             .unwrap_or_default()
     }
 }

@@ -9,6 +9,7 @@ use crate::error::{Context, Error, Result};
 use crate::image::Layer;
 use crate::lifecycle::log::{Level, Log};
 use crate::store::Store;
+use launcher::file::read_document;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::OsStr;
 use std::fs::{self, Metadata};
@@ -110,7 +111,7 @@ impl Root for Host<'_> {
     }
 
     fn text(&self, path: &Path) -> Result<String> {
-        fs::read_to_string(path).context(|| format!("cannot read `{}`", path.display()))
+        read_document(path).context(|| format!("cannot read `{}`", path.display()))
     }
 
     fn add(&mut self, layer: &Layer) -> Result<()> {

@@ -134,11 +134,7 @@ fn blob_path(layout: &Path, digest: &Digest) -> PathBuf {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {
-    let size = path.metadata()?.len();
-    if size > LARGEST {
-        return Err(Error::new(format!("`{}` has {size} bytes, too many for a document of an image", path.display())));
-    }
-    Ok(fs::read(path)?)
+    launcher::file::read(path, LARGEST).context(|| format!("cannot read `{}`", path.display()))
 }
 
 fn blob(layout: &Path, digest: &Digest) -> Result<Vec<u8>> {

@@ -9,6 +9,7 @@ use crate::lifecycle::{detector, generator};
 use launcher::api::Api;
 use launcher::environment::Environment;
 use launcher::file::read_document;
+use std::path::Path;
 
 /// Finds the group, runs its extensions, and writes `group.toml` and `plan.toml` (DET-40, DET-41, DET-43).
 pub(super) fn run(inputs: &Inputs, phase: &Phase) -> Result<()> {
@@ -138,7 +139,7 @@ fn analyzed(inputs: &Inputs, phase: &Phase) -> Result<Analyzed> {
 }
 
 fn of_this_image() -> Option<(String, String)> {
-    let text = std::fs::read_to_string("/etc/os-release").ok()?;
+    let text = read_document(Path::new("/etc/os-release")).ok()?;
     let value = |key: &str| {
         text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('=')).map(|value| value.trim_matches(['"', '\'']).to_string())
     };

@@ -17,14 +17,15 @@ use crate::lifecycle::layer::inside;
 use crate::lifecycle::restorer::Restored;
 use crate::store::Store;
 use launcher::api::BUILDPACK;
-use launcher::file::read_document;
-use std::fs;
+use launcher::file::{self, read_document};
 use std::io::ErrorKind;
 use std::path::Path;
 
 /// Exit codes (EXIT-01, EXIT-06).
 const INCOMPATIBLE_BUILDPACK: u8 = 12;
 const EXPORT_WENT_WRONG: u8 = 62;
+/// No launcher is larger: it is in every image.
+const LARGEST_LAUNCHER: u64 = 64 << 20;
 
 /// Makes the image, saves it, and keeps what the next build wants.
 pub(super) fn run(inputs: &Inputs, phase: &Phase) -> Result<()> {
@@ -125,8 +126,8 @@ fn export_image(made: &Made, below: &Below, cache: Option<&dyn Cache>, store: &S
     let offered = run_image::offered(inputs, phase)?;
     let named = made.analyzed.run_image.as_ref().map_or("", |image| image.image.as_str());
     let names = offered.names_for_export(named, !made.group.extensions.is_empty());
-    let program =
-        fs::read(inputs.path("launcher")).context(|| format!("cannot read the launcher `{}`", inputs.path("launcher").display()))?;
+    let program = inputs.path("launcher");
+    let program = file::read(&program, LARGEST_LAUNCHER).context(|| format!("cannot read the launcher `{}`", program.display()))?;
     let in_image = |name: &str| inputs.path(name).display().to_string();
     let folders = Folders {
         layers_in_image: in_image("layers"),

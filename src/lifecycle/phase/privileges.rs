@@ -4,6 +4,7 @@
 use crate::error::{Context, Error, Result};
 use crate::lifecycle::cache::give;
 use crate::lifecycle::layer::Owner;
+use launcher::file::read_document;
 use rustix::process::{Gid, Uid};
 use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt;
@@ -44,7 +45,7 @@ fn is_writable(folder: &Path, owner: Owner) -> bool {
 /// # Errors
 /// When the user is none of this system's.
 pub(super) fn with_home(environment: &[(OsString, OsString)], owner: Owner) -> Result<Vec<(OsString, OsString)>> {
-    let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let passwd = read_document(Path::new("/etc/passwd")).unwrap_or_default();
     let entry = passwd.lines().map(|line| line.split(':').collect::<Vec<_>>());
     let entry = entry.into_iter().find(|fields| fields.get(2).and_then(|uid| uid.parse().ok()) == Some(owner.uid));
     let kept = |name: &OsString| !["HOME", "USER", "CNB_REGISTRY_AUTH"].iter().any(|known| name == known);

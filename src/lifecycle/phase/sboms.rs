@@ -3,9 +3,9 @@
 use super::{Inputs, Phase};
 use crate::error::{Context, Result};
 use crate::lifecycle::exporter::SbomFile;
-use crate::lifecycle::restorer::SBOM_EXTENSIONS;
+use crate::lifecycle::restorer::{LARGEST_SBOM, SBOM_EXTENSIONS};
 use launcher::api::Api;
-use std::fs;
+use launcher::file;
 use std::io::ErrorKind;
 use std::path::Path;
 
@@ -35,7 +35,7 @@ fn standard(component: &str, place: &str, phase: &Phase) -> Result<Vec<SbomFile>
     for extension in SBOM_EXTENSIONS {
         let name = format!("{component}.sbom.{extension}");
         let path = Path::new(FOLDER).join(&name);
-        match fs::read(&path) {
+        match file::read(&path, LARGEST_SBOM) {
             Ok(content) => files.push(SbomFile { path: format!("{place}/sbom.{extension}"), content }),
             Err(error) if error.kind() == ErrorKind::NotFound => phase.output.warn(&format!("Did not find SBOM {name} in {FOLDER}")),
             Err(error) => return Err(error).context(|| format!("cannot read `{}`", path.display())),
@@ -52,7 +52,7 @@ fn all_of(folder: &Path) -> Result<Vec<SbomFile>> {
         let name = entry.file_name().to_string_lossy().into_owned();
         if !entry.file_type().is_dir() && SBOM_EXTENSIONS.iter().any(|extension| name.ends_with(&format!("sbom.{extension}"))) {
             let path = format!("launch/buildpacksio_lifecycle/launcher/{name}");
-            files.push(SbomFile { path, content: fs::read(entry.path()).context(describe)? });
+            files.push(SbomFile { path, content: file::read(entry.path(), LARGEST_SBOM).context(describe)? });
         }
     }
     Ok(files)

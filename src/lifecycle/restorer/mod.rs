@@ -3,7 +3,7 @@
 mod metadata;
 mod sbom;
 
-pub use sbom::EXTENSIONS as SBOM_EXTENSIONS;
+pub use sbom::{EXTENSIONS as SBOM_EXTENSIONS, LARGEST as LARGEST_SBOM};
 
 use super::cache::{Cache, RestoredLayer, layer_id};
 use super::documents::layers_metadata::{BuildpackLayer, LayersMetadata};

@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 /// How an SBOM file's name ends.
 pub const EXTENSIONS: [&str; 3] = ["cdx.json", "spdx.json", "syft.json"];
 
-/// A larger SBOM file is not restored.
-const LARGEST: u64 = 256 << 20;
+/// A larger SBOM file is neither restored nor taken along.
+pub const LARGEST: u64 = 256 << 20;
 
 /// Restores the SBOM files of these layers: those of the cache first, so that those of the image win. Only restored layers get theirs,
 /// as the specification has it.

@@ -4,6 +4,7 @@ use super::RootFs;
 use crate::error::{Context, Result};
 use crate::lifecycle::extender::{Entry, EntryKind};
 use crate::store::Unpacked;
+use launcher::file::read_document;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -41,7 +42,7 @@ impl RootFs {
         let path = path.strip_prefix("/").unwrap_or(path);
         match self.find(path)? {
             Some((layer, status)) if status.is_file() => {
-                fs::read_to_string(layer.tree.join(path)).context(|| format!("cannot read `/{}` of the image", path.display()))
+                read_document(&layer.tree.join(path)).context(|| format!("cannot read `/{}` of the image", path.display()))
             }
             Some(_) | None => Ok(String::new()),
         }

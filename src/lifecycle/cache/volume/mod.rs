@@ -14,6 +14,7 @@ use crate::lifecycle::documents::layers_metadata::{BuildpackLayer, BuildpackLaye
 use crate::lifecycle::layer::{self, Contents, Owner, Parents};
 use crate::output::Output;
 use crate::store::Store;
+use launcher::file;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::fs::{self, File};
@@ -63,7 +64,7 @@ impl VolumeCache {
     /// When the folder is not there or cannot be written.
     pub fn open(folder: &Path) -> Result<Self> {
         let volume = Volume::open(folder)?;
-        let text = fs::read(volume.committed().join(METADATA)).unwrap_or_default();
+        let text = file::read(&volume.committed().join(METADATA), file::LARGEST_DOCUMENT).unwrap_or_default();
         Ok(Self { volume, metadata: serde_json::from_slice(&text).unwrap_or_default() })
     }
 
