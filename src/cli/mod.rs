@@ -8,6 +8,7 @@ mod images;
 mod inspect;
 mod lifecycle;
 mod login;
+mod manifest;
 mod pull;
 mod push;
 mod registries;
@@ -98,6 +99,7 @@ enum Command {
     Inspect(inspect::Arguments),
     Builder(builder::Arguments),
     Lifecycle(lifecycle::Arguments),
+    Manifest(manifest::Arguments),
     Login(login::Arguments),
     Logout(login::LogoutArguments),
     Store(store::Arguments),
@@ -182,6 +184,7 @@ impl CommandLine {
             Command::Builder(arguments) => arguments.run(&session),
             Command::Lifecycle(arguments) => arguments.run(&session),
             Command::Store(arguments) => arguments.run(&session),
+            Command::Manifest(arguments) => arguments.run(&session),
             Command::Login(arguments) => arguments.run(&session),
             Command::Logout(arguments) => arguments.run(&session),
             Command::Doctor(arguments) => arguments.run(&session),

@@ -67,6 +67,11 @@ impl Reference {
         }
     }
 
+    /// What a registry is asked for: the digest, else the tag.
+    pub fn wanted(&self) -> &str {
+        self.digest.as_ref().map_or_else(|| self.tag().unwrap_or("latest"), Digest::as_str)
+    }
+
     /// Host and port of the registry.
     pub fn registry(&self) -> &str {
         &self.registry

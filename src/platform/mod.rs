@@ -14,6 +14,7 @@ pub mod host;
 pub mod images;
 pub mod inspect;
 pub mod lifecycle_package;
+pub mod manifest_list;
 mod memory;
 mod packages;
 pub mod place;

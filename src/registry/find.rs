@@ -14,7 +14,7 @@ const LONGEST_MANIFEST: u64 = 4 << 20;
 /// A longer configuration is something else.
 const LONGEST_CONFIG: u64 = 16 << 20;
 /// Lists of lists of images are followed so far.
-const DEEPEST: u32 = 3;
+pub(super) const DEEPEST: u32 = 3;
 
 /// What a registry has under a name.
 #[derive(Clone, Debug)]
@@ -62,9 +62,10 @@ struct Kind {
     config: Option<serde::de::IgnoredAny>,
 }
 
-struct Document {
-    descriptor: Descriptor,
-    bytes: Vec<u8>,
+/// A document as it arrived.
+pub(super) struct Document {
+    pub descriptor: Descriptor,
+    pub bytes: Vec<u8>,
 }
 
 impl Registries {
@@ -87,8 +88,7 @@ impl Registries {
             return Ok(Lookup::Found(Box::new(Remote { name: name.clone(), ..found })));
         }
         let session = self.session(name)?;
-        let wanted = name.digest().map_or_else(|| name.tag().unwrap_or("latest").to_string(), ToString::to_string);
-        let Some(mut document) = manifest(&session, name, &wanted, None)? else { return Ok(Lookup::Missing) };
+        let Some(mut document) = manifest(&session, name, name.wanted(), None)? else { return Ok(Lookup::Missing) };
         for _ in 0..DEEPEST {
             if !is_list(&document)? {
                 let remote = image(&session, name, document)?;
@@ -109,8 +109,7 @@ impl Registries {
     /// When the registry cannot be reached or refuses.
     pub fn check_read(&self, name: &Reference) -> Result<()> {
         let session = self.session(name)?;
-        let wanted = name.digest().map_or_else(|| name.tag().unwrap_or("latest").to_string(), ToString::to_string);
-        let path = format!("manifests/{wanted}");
+        let path = format!("manifests/{}", name.wanted());
         let call = Call { headers: vec![accept()], ..Call::new(Method::HEAD, name.repository(), &path, Access::Pull) };
         // One try will do: a mirror that does not answer now will not be better than the next one in line.
         let response = session.send(&call).map_err(Failure::into_error)?;
@@ -128,7 +127,7 @@ pub(super) fn accept() -> (&'static str, String) {
 }
 
 /// The document that a tag or a digest names; nothing where the registry does not have it.
-fn manifest(session: &Session, name: &Reference, wanted: &str, expected: Option<&Descriptor>) -> Result<Option<Document>> {
+pub(super) fn manifest(session: &Session, name: &Reference, wanted: &str, expected: Option<&Descriptor>) -> Result<Option<Document>> {
     let path = format!("manifests/{wanted}");
     let call = Call { headers: vec![accept()], ..Call::new(Method::GET, name.repository(), &path, Access::Pull) };
     let pinned = Digest::parse(wanted).ok();
@@ -156,7 +155,7 @@ fn manifest(session: &Session, name: &Reference, wanted: &str, expected: Option<
 }
 
 /// Whether a document lists images; a document that others could read in another way is refused.
-fn is_list(document: &Document) -> Result<bool> {
+pub(super) fn is_list(document: &Document) -> Result<bool> {
     let kind: Kind = serde_json::from_slice(&document.bytes).context(|| "the manifest is no JSON of the known form")?;
     let wrong = |why: &str| Err(Error::new(format!("the manifest {} {why}", document.descriptor.digest)));
     match (kind.manifests.is_some(), kind.layers.is_some() || kind.config.is_some()) {
@@ -170,7 +169,8 @@ fn is_list(document: &Document) -> Result<bool> {
     }
 }
 
-fn image(session: &Session, name: &Reference, document: Document) -> Result<Remote> {
+/// The image that a document describes, with its configuration.
+pub(super) fn image(session: &Session, name: &Reference, document: Document) -> Result<Remote> {
     let manifest: Manifest = serde_json::from_slice(&document.bytes).context(|| "the manifest makes no sense")?;
     if manifest.config.size > LONGEST_CONFIG {
         return Err(Error::new(format!("the configuration has {} bytes", manifest.config.size)));

@@ -9,6 +9,7 @@ mod credentials;
 mod endpoint;
 mod fault;
 mod find;
+mod list;
 mod login;
 mod mirrors;
 mod new_blob;

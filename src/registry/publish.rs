@@ -58,9 +58,9 @@ impl Registries {
     }
 
     /// Whether a name means the image with this digest. If that cannot be known, it counts as another one.
-    fn names(&self, name: &Reference, digest: &Digest) -> bool {
+    pub(super) fn names(&self, name: &Reference, digest: &Digest) -> bool {
         let Ok(session) = self.session(name) else { return false };
-        let path = format!("manifests/{}", name.tag().unwrap_or("latest"));
+        let path = format!("manifests/{}", name.wanted());
         let call = Call { headers: vec![accept()], ..Call::new(Method::HEAD, name.repository(), &path, Access::Push) };
         let said = repeatedly(|| {
             let response = session.send(&call)?;

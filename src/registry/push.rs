@@ -101,7 +101,7 @@ impl Registries {
     /// When the registry cannot be reached or refuses.
     pub fn push_manifest(&self, documents: &Documents, name: &Reference) -> Result<()> {
         let session = self.session(name)?;
-        let path = format!("manifests/{}", name.tag().unwrap_or("latest"));
+        let path = format!("manifests/{}", name.wanted());
         let headers = vec![("content-type", documents.descriptor.media_type.clone())];
         let call = Call {
             headers,

@@ -8,6 +8,7 @@ mod documents;
 mod import;
 mod index;
 mod layout;
+mod lists;
 mod lock;
 mod members;
 mod prune;

@@ -172,10 +172,18 @@ impl Bench {
     }
 }
 
+/// This machine's processor, as images name it.
+const HERE: &str = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
+
 /// Puts a run image with one small layer into a registry; `text` makes it another one. Returns the digest of its layer's blob.
 pub fn push_run_image(registry: &Registry, name: &str, text: &str, format: &str) -> String {
+    push_image_for(HERE, registry, name, text, format)
+}
+
+/// The same for a processor.
+pub fn push_image_for(architecture: &str, registry: &Registry, name: &str, text: &str, format: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
-    let layer = write_layout(folder.path(), "etc/run-image", text);
+    let layer = write_layout_for(architecture, folder.path(), "etc/run-image", text);
     skopeo(
         registry,
         &["copy", "--quiet", "--format", format, "--dest-tls-verify=false"],
@@ -186,6 +194,10 @@ pub fn push_run_image(registry: &Registry, name: &str, text: &str, format: &str)
 
 /// Writes an image of one file as an OCI layout. Returns its layer's digest.
 pub fn write_layout(folder: &Path, path: &str, text: &str) -> String {
+    write_layout_for(HERE, folder, path, text)
+}
+
+fn write_layout_for(architecture: &str, folder: &Path, path: &str, text: &str) -> String {
     fs::create_dir_all(folder.join("blobs/sha256")).unwrap();
     let put = |bytes: &[u8], media_type: &str| {
         let digest: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
@@ -201,7 +213,6 @@ pub fn write_layout(folder: &Path, path: &str, text: &str) -> String {
     let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
     gzip.write_all(&tar).unwrap();
     let layer = put(&gzip.finish().unwrap(), "application/vnd.oci.image.layer.v1.tar+gzip");
-    let architecture = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
     let diff_id = put(&tar, "")["digest"].clone();
     let config = json!({
         "architecture": architecture, "os": "linux", "config": { "Env": ["PATH=/usr/bin:/bin"], "User": "1000:1000" },

@@ -5,6 +5,7 @@ mod build;
 mod cache;
 mod extended;
 mod layout;
+mod lists;
 mod login;
 mod refusals;
 
