@@ -9,8 +9,10 @@ use std::path::{Path, PathBuf};
 
 /// Stands for the case's folder, in files, arguments and records.
 pub const FOLDER: &str = "{case}";
+/// Stands for the host and port of the case's registry.
+pub const REGISTRY: &str = "{registry}";
 
-/// `case.toml`. Each `{case}` in it stands for the case's folder on the disk.
+/// `case.toml`. Each `{case}` in it stands for the case's folder on the disk, each `{registry}` for the registry's host and port.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Case {
@@ -19,6 +21,9 @@ pub struct Case {
     /// The Platform API of all steps that name no other.
     #[serde(default = "newest")]
     pub api: String,
+    /// Whether images are in a registry, which each set of programs has for itself, and not in layouts.
+    #[serde(default)]
+    pub registry: bool,
     /// Variables of all steps.
     #[serde(default)]
     pub environment: BTreeMap<String, String>,
@@ -145,16 +150,18 @@ pub fn source(name: &str) -> PathBuf {
 }
 
 impl Case {
-    pub fn read(name: &str, folder: &Path) -> Self {
+    /// Reads a case whose registry, where it has one, is at `host`.
+    pub fn read(name: &str, folder: &Path, host: &str) -> Self {
         let path = source(name).join("case.toml");
         let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        let case: Self = toml::from_str(&text.replace(FOLDER, folder.to_str().unwrap())).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let case: Self = toml::from_str(&text.replace(FOLDER, folder.to_str().unwrap()).replace(REGISTRY, host))
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
         assert!(case.about.ends_with('.'), "{name}: `about` is a sentence");
         case
     }
 
-    /// Writes what is there before the first step.
-    pub fn lay_out(&self, folder: &Path) {
+    /// Writes what is there before the first step; names of images begin with `prefix`.
+    pub fn lay_out(&self, folder: &Path, prefix: &str) {
         for place in ["app", "layers", "platform/env", "cnb/build-config", "cnb/buildpacks", "cnb/extensions", "layout", "tmp"] {
             fs::create_dir_all(folder.join(place)).unwrap();
         }
@@ -164,8 +171,8 @@ impl Case {
             }
         }
         write(folder, "cnb/order.toml", &self.order.clone().unwrap_or_else(|| self.one_group()));
-        write(folder, "cnb/run.toml", "[[images]]\nimage = \"run\"\n");
-        write(folder, "cnb/stack.toml", "[run-image]\nimage = \"run\"\n");
+        write(folder, "cnb/run.toml", &format!("[[images]]\nimage = \"{prefix}run\"\n"));
+        write(folder, "cnb/stack.toml", &format!("[run-image]\nimage = \"{prefix}run\"\n"));
         for (path, text) in &self.files {
             write(folder, path, text);
         }

@@ -12,9 +12,10 @@ mod lines;
 mod observe;
 pub mod programs;
 mod record;
+mod registry;
 
 use crate::support::repository;
-use case::{Case, source};
+use case::{Case, REGISTRY, source};
 use programs::Programs;
 use serde_json::Value;
 use std::fs::{self, File};
@@ -41,16 +42,16 @@ fn compare(name: &str) {
     // Another run of the tests may be at the same case.
     let lock = File::create(base().join(format!("{name}.lock"))).unwrap();
     lock.lock().unwrap();
-    let case = Case::read(name, &folder);
+    let case = Case::read(name, &folder, REGISTRY);
     let path = source(name).join("record.json");
     if let Some(peer) = Programs::of_the_peer() {
-        let live = record::record(&case, peer, &folder);
+        let live = record::record(name, peer, &folder);
         if std::env::var_os("COOPER_RECORD").is_some() {
             fs::write(&path, serde_json::to_string_pretty(&live).unwrap() + "\n").unwrap();
         }
         check(name, "the reference against its record", &live, &read(&path), &[]);
     }
-    let ours = record::record(&case, programs, &folder);
+    let ours = record::record(name, programs, &folder);
     check(name, "ours against the reference's record", &ours, &read(&path), &case.differs);
     fs::remove_dir_all(&folder).unwrap();
 }

@@ -61,8 +61,8 @@ impl Programs {
         self.folder.join(name)
     }
 
-    /// Starts one program of a step.
-    pub fn start(&self, case: &Case, step: &Step, name: &str, folder: &Path) -> Output {
+    /// Starts one program of a step; names of images begin with `prefix`.
+    pub fn start(&self, case: &Case, step: &Step, name: &str, folder: &Path, prefix: &str) -> Output {
         let mut command = Command::new(self.folder.join(name));
         command.env_clear().env("PATH", "/usr/bin:/bin").env("TMPDIR", folder.join("tmp")).current_dir(folder).stdin(Stdio::null());
         let api = step.api.as_ref().unwrap_or(&case.api);
@@ -76,12 +76,15 @@ impl Programs {
             command.arg0(step.name.as_ref().map_or(OsStr::new("/cnb/lifecycle/launcher"), OsStr::new)).args(arguments);
         } else {
             variables(&mut command, folder);
+            if case.registry {
+                command.env_remove("CNB_USE_LAYOUT").env_remove("CNB_LAYOUT_DIR");
+            }
             if ["exporter", "creator"].contains(&name) {
                 command.arg("-launcher").arg(self.folder.join("launcher"));
             }
             match &step.arguments {
                 Some(_) => command.args(arguments),
-                None if ["analyzer", "exporter", "creator"].contains(&name) => command.arg("app"),
+                None if ["analyzer", "exporter", "creator"].contains(&name) => command.arg(format!("{prefix}app")),
                 None => &mut command,
             };
         }

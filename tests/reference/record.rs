@@ -1,10 +1,12 @@
 //! What a set of programs did with a case, without what may differ between two programs or two runs.
 
-use super::case::{Case, FOLDER, RunImage};
+use super::case::{Case, FOLDER, REGISTRY, RunImage};
 use super::image;
 use super::lines::{image_names, lines_of};
 use super::observe::{changes, snapshot};
 use super::programs::{Programs, names, prepare};
+use super::registry::{pull, push};
+use crate::support::Registry;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -12,17 +14,24 @@ use std::path::Path;
 use std::process::Output;
 
 /// Runs all steps of a case in its folder, which is made anew, and tells what came out of each.
-pub fn record(case: &Case, programs: &Programs, folder: &Path) -> Value {
+pub fn record(name: &str, programs: &Programs, folder: &Path) -> Value {
     if folder.exists() {
         fs::remove_dir_all(folder).unwrap();
     }
-    case.lay_out(folder);
+    let registry = Case::read(name, folder, REGISTRY).registry.then(Registry::start);
+    let host = registry.as_ref().map(Registry::host).unwrap_or_default();
+    let case = Case::read(name, folder, &host);
+    let prefix = if registry.is_some() { format!("{host}/") } else { String::new() };
+    case.lay_out(folder, &prefix);
     let layouts = folder.join("layout");
     let standard = RunImage { name: "run".into(), labels: BTreeMap::new(), env: Vec::new(), arch: "amd64".into() };
     for run_image in std::iter::once(&standard).chain(&case.run_image) {
         image::make(&layouts, run_image);
+        if let Some(registry) = &registry {
+            push(registry, &layouts, &run_image.name);
+        }
     }
-    let mut told = Told::default();
+    let mut told = Told { host, ..Told::default() };
     let mut known = BTreeMap::new();
     let mut seen = BTreeSet::new();
     for found in image::all(&layouts, &mut seen) {
@@ -33,8 +42,11 @@ pub fn record(case: &Case, programs: &Programs, folder: &Path) -> Value {
         prepare(step, folder);
         let mut before = snapshot(folder);
         for name in names(step) {
-            let output = programs.start(case, step, name, folder);
+            let output = programs.start(&case, step, name, folder, &prefix);
             let after = snapshot(folder);
+            if let Some(registry) = &registry {
+                pull(registry, &layouts);
+            }
             let mut images = Map::new();
             for found in image::all(&layouts, &mut seen) {
                 if known.insert(found.name.clone(), found.manifest.clone()).as_ref() != Some(&found.manifest) {
@@ -52,7 +64,7 @@ pub fn record(case: &Case, programs: &Programs, folder: &Path) -> Value {
     json!(steps)
 }
 
-fn one(name: &str, output: &Output, wrote: Value, images: Map<String, Value>) -> Value {
+fn one(name: &str, output: &Output, wrote: Value, mut images: Map<String, Value>) -> Value {
     let success = output.status.success();
     let (mut stdout, mut stderr) = (lines_of(success, &output.stdout), lines_of(success, &output.stderr));
     if name == "launcher" {
@@ -65,15 +77,27 @@ fn one(name: &str, output: &Output, wrote: Value, images: Map<String, Value>) ->
     if !stderr.is_empty() {
         step["stderr"] = json!(stderr);
     }
+    if name == "rebaser" {
+        images.iter_mut().for_each(|(_, image)| forget_what_a_rebase_loses(image));
+    }
     if !images.is_empty() {
         step["images"] = Value::Object(images);
     }
     step
 }
 
+/// REB-19: the reference's rebaser empties the history of images in registries, and writes Docker's types; ours leaves both as they were.
+fn forget_what_a_rebase_loses(image: &mut Value) {
+    let layers = image["layers"].as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut);
+    layers.for_each(|layer| drop(layer.remove("history")));
+    image.as_object_mut().into_iter().for_each(|image| drop(image.remove("mediaTypes")));
+}
+
 /// What is another one in each program or run, and what stands for it in records.
 #[derive(Default)]
 struct Told {
+    /// Of the registry; empty where there is none.
+    host: String,
     names: Vec<(String, String)>,
 }
 
@@ -96,6 +120,7 @@ impl Told {
         match value {
             Value::String(text) => {
                 let text = image_names(text.replace(folder.to_str().unwrap(), FOLDER));
+                let text = if self.host.is_empty() { text } else { text.replace(&self.host, REGISTRY) };
                 json!(self.names.iter().fold(text, |text, (from, to)| text.replace(from, to)))
             }
             Value::Array(all) => all.into_iter().map(|value| self.without(value, folder)).collect(),

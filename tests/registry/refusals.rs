@@ -116,7 +116,7 @@ fn a_rebase_needs_an_app_and_a_run_image() {
     refused(&[], 3, "at least one image argument is required");
     refused(&[&app, "127.0.0.1:1/app"], 3, "writing to multiple registries is unsupported");
     bench.build(&app, &[]);
-    refused(&["-run-image", &registry.name("acme/none"), &app], 1, "failed to access run image");
+    refused(&["-run-image", &registry.name("acme/none"), &app], 1, "ERROR: failed to access run image: there is no image `");
     let (run, none) = (registry.name("acme/run:1"), registry.name("acme/none"));
     let both = "failed to resolve inputs: supply only one of -run-image or (deprecated) -image";
     refused(&["-run-image", &run, "-image", &none, &app], 3, both);

@@ -30,7 +30,7 @@ pub(super) fn run(inputs: &Inputs, phase: &Phase) -> Result<()> {
     let previous = inputs.text("previous-image").filter(|_| inputs.api >= Api::new(0, 11));
     let app_name = previous.unwrap_or_else(|| names[0].to_string());
     let app = images.find(&app_name).and_then(|found| found.context(|| format!("there is no image `{app_name}`")));
-    let app = app.context(|| "set app image").code(REBASE_WENT_WRONG)?;
+    let app = app.context(|| "failed to set app image").code(REBASE_WENT_WRONG)?;
     let run_name = match wanted {
         Some(wanted) => wanted,
         None => {
@@ -40,7 +40,8 @@ pub(super) fn run(inputs: &Inputs, phase: &Phase) -> Result<()> {
             offered.nearest(names[0].registry(), |name| images.can_read(name)).code(REBASE_WENT_WRONG)?
         }
     };
-    let run = images.find(&run_name)?.context(|| format!("failed to access run image `{run_name}`"))?;
+    let run = images.find(&run_name).and_then(|found| found.context(|| format!("there is no image `{run_name}`")));
+    let run = run.context(|| "failed to access run image")?;
     let request = Rebase {
         app: &app.image,
         run: &run.image,
