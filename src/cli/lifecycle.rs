@@ -2,6 +2,8 @@
 
 use super::Session;
 use crate::error::Result;
+use crate::image::Reference;
+use crate::platform::lifecycle_image::make;
 use crate::platform::lifecycle_package::package;
 use clap::Subcommand;
 use std::path::PathBuf;
@@ -21,6 +23,11 @@ enum Command {
         #[arg(long, short, value_name = "FILE")]
         output: PathBuf,
     },
+    /// Keep the lifecycle in the store as an image, as `--lifecycle-image` of other platforms names it; `cooper push` sends it.
+    Image {
+        /// The image's name.
+        name: String,
+    },
 }
 
 impl Arguments {
@@ -29,6 +36,11 @@ impl Arguments {
             Command::Package { output } => {
                 package(&output)?;
                 session.output.line(&format!("wrote the lifecycle to `{}`", output.display()));
+            }
+            Command::Image { name } => {
+                let name = Reference::parse_new(&name)?;
+                let made = make(&name, &session.store()?)?;
+                session.output.line(&format!("{} is {} now", name.familiar(), made.digest));
             }
         }
         Ok(0)

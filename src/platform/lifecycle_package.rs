@@ -11,7 +11,7 @@ use std::ops::RangeInclusive;
 use std::path::Path;
 
 /// The release of the reference lifecycle whose behaviour this one has. Platforms decide by it what they may ask for.
-const STANDS_FOR: &str = "0.21.17";
+pub(super) const STANDS_FOR: &str = "0.21.17";
 /// The names that a phase is started under.
 const PHASES: [&str; 8] = ["analyzer", "builder", "creator", "detector", "exporter", "extender", "rebaser", "restorer"];
 
@@ -24,7 +24,9 @@ pub fn package(file: &Path) -> Result<()> {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let staged = tempfile::NamedTempFile::new_in(folder).context(describe)?;
     let mut tar = TarWriter::new(LayerWriter::new(BufWriter::with_capacity(1 << 18, staged), Form::Gzip));
-    write_members(&mut tar).context(describe)?;
+    let text = descriptor();
+    tar.append(&Entry::file("lifecycle.toml", text.len() as u64, 0o644, 0, 0, Entry::NORMAL_TIME), text.as_bytes()).context(describe)?;
+    write_programs(&mut tar, "lifecycle").context(describe)?;
     let (_, buffer) = tar.finish().context(describe)?.finish().context(describe)?;
     let staged = buffer.into_inner().map_err(std::io::IntoInnerError::into_error).context(describe)?;
     std::fs::set_permissions(staged.path(), std::os::unix::fs::PermissionsExt::from_mode(0o644)).context(describe)?;
@@ -32,28 +34,24 @@ pub fn package(file: &Path) -> Result<()> {
     Ok(())
 }
 
-fn write_members(tar: &mut TarWriter<impl Write>) -> Result<()> {
+/// Writes `folder` with this program under all names, and the launcher.
+pub(super) fn write_programs(tar: &mut TarWriter<impl Write>, folder: &str) -> Result<()> {
     let time = Entry::NORMAL_TIME;
-    let descriptor = descriptor();
-    tar.append(&Entry::file("lifecycle.toml", descriptor.len() as u64, 0o644, 0, 0, time), descriptor.as_bytes())?;
-    tar.append(&Entry::directory("lifecycle", 0o755, 0, 0, time), empty())?;
+    tar.append(&Entry::directory(folder, 0o755, 0, 0, time), empty())?;
     let path = std::env::current_exe().context(|| "cannot find this program's own file")?;
     let program = File::open(&path).context(|| format!("cannot read `{}`", path.display()))?;
     let size = program.metadata().context(|| format!("cannot read `{}`", path.display()))?.len();
-    tar.append(&Entry::file("lifecycle/lifecycle", size, 0o755, 0, 0, time), program)?;
-    tar.append(&Entry::file("lifecycle/launcher", LAUNCHER.len() as u64, 0o755, 0, 0, time), LAUNCHER)?;
+    tar.append(&Entry::file(format!("{folder}/lifecycle"), size, 0o755, 0, 0, time), program)?;
+    tar.append(&Entry::file(format!("{folder}/launcher"), LAUNCHER.len() as u64, 0o755, 0, 0, time), LAUNCHER)?;
     for name in PHASES {
-        tar.append(&Entry::symlink(format!("lifecycle/{name}"), "lifecycle", 0, 0, time), empty())?;
+        tar.append(&Entry::symlink(format!("{folder}/{name}"), "lifecycle", 0, 0, time), empty())?;
     }
     Ok(())
 }
 
 /// `lifecycle.toml`: which APIs are spoken.
 fn descriptor() -> String {
-    let supported = |apis: &RangeInclusive<Api>| {
-        let all = (0..100).map(|minor| Api::new(0, minor)).filter(|api| apis.contains(api));
-        all.map(|api| format!("\"{api}\"")).collect::<Vec<_>>().join(", ")
-    };
+    let supported = |apis: &RangeInclusive<Api>| versions(apis).iter().map(|api| format!("\"{api}\"")).collect::<Vec<_>>().join(", ");
     format!(
         "[apis]\n[apis.buildpack]\ndeprecated = []\nsupported = [{}]\n[apis.platform]\ndeprecated = []\nsupported = [{}]\n\n\
          [api]\nplatform = \"{}\"\nbuildpack = \"{}\"\n\n[lifecycle]\nversion = \"{STANDS_FOR}\"\n",
@@ -62,6 +60,11 @@ fn descriptor() -> String {
         PLATFORM.start(),
         BUILDPACK.start()
     )
+}
+
+/// All versions of a range.
+pub(super) fn versions(apis: &RangeInclusive<Api>) -> Vec<String> {
+    (0..100).map(|minor| Api::new(0, minor)).filter(|api| apis.contains(api)).map(|api| api.to_string()).collect()
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ mod extension;
 pub mod host;
 pub mod images;
 pub mod inspect;
+pub mod lifecycle_image;
 pub mod lifecycle_package;
 pub mod manifest_list;
 mod memory;
