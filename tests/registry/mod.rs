@@ -7,6 +7,7 @@ mod extended;
 mod layout;
 mod lists;
 mod login;
+mod peers;
 mod refusals;
 
 use crate::support::{PASSWORD, Registry, USER, succeed};

@@ -62,12 +62,34 @@ impl Registry {
         let settings = format!("{settings}{more}").replace("STORAGE", storage).replace("FOLDER", &folder.path().display().to_string());
         fs::write(folder.path().join("settings.yml"), settings).unwrap();
         fs::write(folder.path().join("htpasswd"), format!("{USER}:{HASHED}\n")).unwrap();
-        let log = File::create(folder.path().join("log")).unwrap();
         let mut command = Command::new("docker-registry");
-        command.arg("serve").arg(folder.path().join("settings.yml")).stdin(Stdio::null());
-        command.stdout(log.try_clone().unwrap()).stderr(log);
-        let server = command.spawn().expect("docker-registry, of the Debian package of that name");
-        let mut registry = Self { folder, server, port: 0, closed: more.contains("htpasswd") };
+        command.arg("serve").arg(folder.path().join("settings.yml"));
+        Self::run(command, folder, more.contains("htpasswd"))
+    }
+
+    /// Starts version 3 of the same program.
+    pub fn start_version_3() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let settings =
+            "version: 0.1\nlog:\n  level: info\nstorage:\n  filesystem:\n    rootdirectory: FOLDER/data\nhttp:\n  addr: 127.0.0.1:0\n";
+        fs::write(folder.path().join("settings.yml"), settings.replace("FOLDER", &folder.path().display().to_string())).unwrap();
+        let mut command = Command::new("registry");
+        command.arg("serve").arg(folder.path().join("settings.yml"));
+        Self::run(command, folder, false)
+    }
+
+    /// Starts the registry that comes with crane.
+    pub fn start_of_crane() -> Self {
+        let mut command = Command::new("crane");
+        command.args(["registry", "serve", "--address", "127.0.0.1:0"]);
+        Self::run(command, tempfile::tempdir().unwrap(), false)
+    }
+
+    fn run(mut command: Command, folder: tempfile::TempDir, closed: bool) -> Self {
+        let log = File::create(folder.path().join("log")).unwrap();
+        command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+        let server = command.spawn().unwrap_or_else(|error| panic!("{error}: `.ci/run` installs {:?}", command.get_program()));
+        let mut registry = Self { folder, server, port: 0, closed };
         registry.port = registry.wait_for_port();
         registry
     }
@@ -77,9 +99,11 @@ impl Registry {
         let started = Instant::now();
         loop {
             let log = self.log();
-            let told = log.split_once("listening on 127.0.0.1:").and_then(|(_, rest)| rest.split_once('"'));
-            if let Some(port) = told.and_then(|(port, _)| port.trim_end_matches(", tls").parse().ok()) {
-                return port;
+            let told = ["listening on 127.0.0.1:", "serving on port "].iter().find_map(|said| log.split_once(said));
+            let port = told.map(|(_, rest)| rest.chars().take_while(char::is_ascii_digit).collect::<String>());
+            // A line is whole once something comes after the number.
+            if let Some(port) = port.filter(|port| told.is_some_and(|(_, rest)| rest.len() > port.len())) {
+                return port.parse().unwrap();
             }
             assert!(self.server.try_wait().unwrap().is_none(), "the registry ended: {log}");
             assert!(started.elapsed() < Duration::from_secs(30), "the registry does not listen: {log}");
