@@ -67,9 +67,9 @@ pub struct Process {
     /// The program and arguments that always come first.
     #[serde(default, deserialize_with = "text_or_list")]
     pub command: Vec<String>,
-    /// Arguments that a user may replace.
-    #[serde(default)]
-    pub args: Vec<String>,
+    /// Arguments that a user may replace. None and no list at all mean the same, and are written as they were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub args: Option<Vec<String>>,
     /// Whether it starts without a shell.
     #[serde(default)]
     pub direct: bool,

@@ -55,10 +55,10 @@ fn with_arguments(metadata: &BuildMetadata, process: &Process, arguments: &[OsSt
     if platform < Api::new(0, 10) {
         // LCH-27: for a shell the command is one text.
         let command = if process.direct { own(&process.command) } else { vec![process.command.join(" ").into()] };
-        return Ok([command, own(&process.args), arguments.to_vec()].concat());
+        return Ok([command, own(process.args.as_deref().unwrap_or_default()), arguments.to_vec()].concat());
     }
     let keeps_own = arguments.is_empty() || (process.command.len() <= 1 && buildpack_api(metadata, process)? < Api::new(0, 9));
-    let args = if keeps_own { own(&process.args) } else { Vec::new() };
+    let args = if keeps_own { own(process.args.as_deref().unwrap_or_default()) } else { Vec::new() };
     Ok([own(&process.command), args, arguments.to_vec()].concat())
 }
 
@@ -94,8 +94,8 @@ mod tests {
     /// LCH-07, LCH-08, LCH-09, LCH-27.
     #[test]
     fn user_arguments_follow_the_apis_rules() {
-        let one = Process { command: list(&["a"]), args: list(&["c"]), ..Process::default() };
-        let two = Process { command: list(&["a", "b"]), args: list(&["c"]), ..Process::default() };
+        let one = Process { command: list(&["a"]), args: Some(list(&["c"])), ..Process::default() };
+        let two = Process { command: list(&["a", "b"]), args: Some(list(&["c"])), ..Process::default() };
         for (process, api, platform, user, expected) in [
             (&one, "0.12", PLATFORM, &[][..], &["a", "c"][..]),
             (&one, "0.12", PLATFORM, &["u"], &["a", "u"]),

@@ -118,8 +118,8 @@ mod tests {
         let process = &launch.processes[0];
         assert_eq!((process.direct, process.default, process.buildpack_id.as_str()), (true, true, "a/b"));
         assert_eq!(
-            (process.working_dir.as_deref(), &process.exec_env[..], &process.args[..]),
-            (Some("/w"), &["test".into()][..], &["y".into()][..])
+            (process.working_dir.as_deref(), &process.exec_env[..], process.args.as_deref()),
+            (Some("/w"), &["test".into()][..], Some(&["y".into()][..]))
         );
         assert_eq!((launch.labels[0].value.as_str(), &launch.slices[0].paths[..]), ("v", &["p".to_string()][..]));
         let old =

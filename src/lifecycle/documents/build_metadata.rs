@@ -87,7 +87,7 @@ pub fn processes_for(processes: &[Process], api: Api) -> Vec<Process> {
     if api < Api::new(0, 10) {
         for process in processes.iter_mut().filter(|process| process.command.len() > 1) {
             let more = process.command.split_off(1);
-            process.args.splice(0..0, more);
+            process.args.get_or_insert_default().splice(0..0, more);
         }
     }
     processes
@@ -140,7 +140,7 @@ fn label_process(process: &Process, api: Api) -> LabelProcess<'_> {
         } else {
             Command::List(&process.command)
         },
-        args: (!process.args.is_empty()).then_some(&process.args),
+        args: process.args.as_deref(),
         direct: process.direct,
         default: process.default,
         buildpack_id: &process.buildpack_id,

@@ -61,8 +61,8 @@ fn process(process: &Process, api: Api) -> Fields {
         Some(_) | None => format!("[{}]", process.command.iter().map(|part| json(part)).collect::<Vec<_>>().join(", ")),
     };
     let mut fields = vec![text("type", &process.kind), ("command".into(), Item::Inline(command))];
-    if old || !process.args.is_empty() {
-        fields.push(list("args", &process.args));
+    if old || process.args.is_some() {
+        fields.push(list("args", process.args.as_deref().unwrap_or_default()));
     }
     fields.push(("direct".into(), Item::Inline(process.direct.to_string())));
     fields.push(text("buildpack-id", &process.buildpack_id));

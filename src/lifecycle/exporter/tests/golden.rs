@@ -109,7 +109,7 @@ fn metadata(label: &Value) -> BuildMetadata {
     let process = |value: &Value| Process {
         kind: text(&value["type"]),
         command: strings(&value["command"]),
-        args: strings(&value["args"]),
+        args: value["args"].is_array().then(|| strings(&value["args"])),
         direct: true,
         buildpack_id: text(&value["buildpackID"]),
         working_dir: value["working-dir"].as_str().map(str::to_string),
