@@ -154,7 +154,7 @@ impl Place {
 
     /// Whether the engine was asked for the whole of an image.
     fn was_saved(&self, id: &str) -> bool {
-        self.engine.log().contains(&format!("images/{id}/get"))
+        self.engine.log().contains(&format!("images/sha256:{id}/get"))
     }
 
     fn cached(&self) -> Vec<String> {

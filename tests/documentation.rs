@@ -1,6 +1,6 @@
 //! Every command in the guides works.
 
-use crate::support::{Machine, PASSWORD, Registry, USER, cooper, repository, run};
+use crate::support::{Engine, Machine, PASSWORD, Registry, USER, cooper, repository, run};
 use std::fs;
 use std::process::Command;
 
@@ -31,6 +31,7 @@ fn the_commands_of_the_guides_work() {
                 .env("REGISTRY", registry.host())
                 .env("REGISTRY_USER", USER)
                 .env("REGISTRY_PASSWORD", PASSWORD)
+                .env("DOCKER_HOST", Engine::shared().host())
                 .env("OUT", output.path());
             let result = run(&mut shell);
             assert!(result.status.success(), "{}: `{line}`\n{}", path.display(), String::from_utf8_lossy(&result.stderr));

@@ -10,6 +10,7 @@ mod builders;
 mod conformance;
 mod daemon;
 mod documentation;
+mod engines;
 mod extender;
 mod extensions;
 mod failures;

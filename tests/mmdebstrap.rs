@@ -2,7 +2,7 @@
 //! the same packages. Every difference is listed here with its reason; one that is not listed fails, and so does a reason that neither suite
 //! needs any longer.
 
-use crate::support::{Machine, copied, succeed};
+use crate::support::{Machine, apt_sources, copied, succeed};
 use globset::{Glob, GlobMatcher};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -152,33 +152,10 @@ fn install(suite: &str, packages: &BTreeSet<String>, folder: &Path) -> File {
         .arg(&tar)
         .arg("-");
     let mut child = command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("mmdebstrap, of the Debian package of that name");
-    child.stdin.take().unwrap().write_all(sources(suite).as_bytes()).unwrap();
+    child.stdin.take().unwrap().write_all(apt_sources(suite).as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     File::open(tar).unwrap()
-}
-
-/// The suite's sources, by the addresses that apt has here.
-fn sources(suite: &str) -> String {
-    let mut lines = BTreeSet::new();
-    let files = fs::read_dir("/etc/apt/sources.list.d")
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.path())
-        .chain(["/etc/apt/sources.list".into()]);
-    for text in files.filter_map(|path| fs::read_to_string(path).ok()) {
-        let words = text.lines().filter(|line| !line.starts_with('#')).flat_map(str::split_whitespace);
-        for address in words.filter(|word| word.starts_with("http")).map(|word| word.trim_end_matches('/')) {
-            if address.ends_with("/debian") {
-                lines.extend([suite.to_string(), format!("{suite}-updates")].map(|suite| format!("deb {address} {suite} main\n")));
-            } else if address.ends_with("/debian-security") {
-                lines.insert(format!("deb {address} {suite}-security main\n"));
-            }
-        }
-    }
-    assert!(!lines.is_empty(), "apt has no Debian mirror");
-    lines.into_iter().collect()
 }
 
 /// A tree from a tar, plain or compressed with gzip, and dpkg's lists of files in it.

@@ -84,7 +84,6 @@ impl Engine {
         let found = (shipment.files)(&wanted)?;
         let size = |path: &PathBuf| path.metadata().map_or(0, |metadata| metadata.len());
         let progress = output.progress(&format!("loading {}", shipment.name.familiar()), Some(found.iter().map(size).sum()));
-        output.detail(&format!("the engine gets {} of {} layers", wanted.len(), shipment.image.layers.len()));
         let files: Vec<(&Layer, &PathBuf)> = wanted.iter().zip(&found).collect();
         self.load(&mut |upload| {
             let mut archive = Archive { tar: TarWriter::new(upload), name: self.called(shipment.name), progress: &progress };

@@ -49,6 +49,10 @@ impl Engine {
             }
             (previous, _) => {
                 let present = self.present(kind, image, previous.as_ref(), store)?;
+                let files = &mut |wanted: &[Layer]| {
+                    output.detail(&format!("the engine gets {} of {} layers", wanted.len(), image.layers.len()));
+                    files(wanted)
+                };
                 self.send(Shipment { image, documents, name: first, present, files }, output)?
             }
         };

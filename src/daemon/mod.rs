@@ -7,6 +7,7 @@ mod connection;
 mod context;
 mod deliver;
 mod inspect;
+mod naming;
 mod pull;
 mod saved;
 mod settings;
@@ -21,9 +22,9 @@ pub use settings::Settings;
 use crate::error::{Advice, Context, Error, Result};
 use crate::image::Reference;
 use connection::{Answer, Connection, Upload};
+use naming::or_id;
 use serde::Deserialize;
 use settings::Endpoint;
-use std::borrow::Cow;
 use std::io::{ErrorKind, Read};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -112,27 +113,6 @@ impl Engine {
         }
     }
 
-    /// What the engine calls an image.
-    fn called(&self, name: &Reference) -> String {
-        let repository = self.repository(name);
-        match (name.digest(), name.tag()) {
-            // It knows no name with both.
-            (Some(digest), _) => format!("{repository}@{digest}"),
-            (None, Some(tag)) => format!("{repository}:{tag}"),
-            (None, None) => repository,
-        }
-    }
-
-    /// The repository of an image, without tag and digest. To Podman, a name without a registry is this machine's.
-    fn repository(&self, name: &Reference) -> String {
-        let repository = name.in_engines();
-        if !self.is_podman || name.has_host() {
-            return repository;
-        }
-        let short = repository.strip_prefix("docker.io/").unwrap_or(&repository);
-        format!("localhost/{}", short.strip_prefix("library/").unwrap_or(short))
-    }
-
     /// The IDs of the images that the engine has, the newest first.
     ///
     /// # Errors
@@ -158,7 +138,11 @@ impl Engine {
         if self.platform().is_some() {
             inspected = self.of_platform(&format!("/images/{name}/json")).context(describe)?.unwrap_or(inspected);
         }
-        let history = self.of_platform(&format!("/images/{name}/history")).context(describe)?;
+        let history = match self.of_platform(&format!("/images/{name}/history")) {
+            // Podman 4 falls over steps without a time, and an image is no less usable without its history.
+            Err(_) if self.is_podman => None,
+            history => history.context(describe)?,
+        };
         inspect::image(&id, inspected, history.unwrap_or_default()).context(describe).map(Some)
     }
 
@@ -262,12 +246,6 @@ impl Engine {
     fn locked(&self) -> MutexGuard<'_, Connection> {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// A name, or an ID in the form that every engine takes.
-fn or_id(name: &str) -> Cow<'_, str> {
-    let is_id = name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if is_id { format!("sha256:{name}").into() } else { name.into() }
 }
 
 /// An entry of the list of images.

@@ -113,7 +113,8 @@ impl fmt::Display for Place {
             Self::Engine(name) => write!(formatter, "docker:{}", name.as_ref().map(Reference::familiar).unwrap_or_default()),
             Self::Registry(name) => write!(formatter, "docker://{}", name.full()),
             Self::Store(name) => write!(formatter, "store://{}", name.familiar()),
-            Self::Name(name) => formatter.write_str(&name.familiar()),
+            // Whether its registry is written says where it goes.
+            Self::Name(name) => write!(formatter, "{name}"),
         }
     }
 }
@@ -157,7 +158,6 @@ mod tests {
             Place::Archive { file, name } => Place::Archive { file, name: name.map(|name| again(name, false)) },
             Place::Registry(name) => Place::Registry(again(name, true)),
             Place::Store(name) => Place::Store(again(name, false)),
-            Place::Name(name) => Place::Name(again(name, false)),
             other => other,
         }
     }

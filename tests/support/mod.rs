@@ -1,13 +1,16 @@
 //! What the tests share: the program under test in a store, an app that answers, and other programs that it must get along with.
 
 mod engine;
+mod image;
 mod registry;
 
-pub use engine::Engine;
+pub use engine::{Engine, Kind};
+pub use image::Small;
 pub use registry::{PASSWORD, Registry, USER};
 
 pub mod builder;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -182,4 +185,27 @@ pub fn copied(fixture: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     succeed(Command::new("cp").arg("-rT").arg(repository("fixtures/apps").join(fixture)).arg(folder.path()));
     folder
+}
+
+/// The sources of a suite of Debian's, by the addresses that apt has here.
+pub fn apt_sources(suite: &str) -> String {
+    let mut lines = BTreeSet::new();
+    let files = fs::read_dir("/etc/apt/sources.list.d")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .chain(["/etc/apt/sources.list".into()]);
+    for text in files.filter_map(|path| fs::read_to_string(path).ok()) {
+        let words = text.lines().filter(|line| !line.starts_with('#')).flat_map(str::split_whitespace);
+        for address in words.filter(|word| word.starts_with("http")).map(|word| word.trim_end_matches('/')) {
+            if address.ends_with("/debian") {
+                lines.extend([suite.to_string(), format!("{suite}-updates")].map(|suite| format!("deb {address} {suite} main\n")));
+            } else if address.ends_with("/debian-security") {
+                lines.insert(format!("deb {address} {suite}-security main\n"));
+            }
+        }
+    }
+    assert!(!lines.is_empty(), "apt has no Debian mirror");
+    lines.into_iter().collect()
 }

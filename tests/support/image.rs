@@ -1,0 +1,83 @@
+//! Small images in OCI layouts, as other tools make them.
+
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+
+/// An image in a layout.
+pub struct Small {
+    /// The digest of its manifest.
+    pub digest: String,
+    /// The digest of its configuration.
+    pub config: String,
+    /// The digests of its layers' tars.
+    pub diff_ids: Vec<String>,
+    /// The digests of its layers' blobs.
+    pub blobs: Vec<String>,
+}
+
+impl Small {
+    /// Writes an image to the layout in `folder` under a tag: each layer has one file.
+    pub fn write(folder: &Path, tag: &str, layers: &[(&str, &[u8])]) -> Self {
+        fs::create_dir_all(folder.join("blobs/sha256")).unwrap();
+        let (mut diff_ids, mut blobs, mut descriptors, mut history) = (vec![], vec![], vec![], vec![]);
+        for (path, content) in layers {
+            let tar = tar(path, content);
+            diff_ids.push(digest(&tar));
+            let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            gzip.write_all(&tar).unwrap();
+            let blob = gzip.finish().unwrap();
+            blobs.push(put(folder, &blob));
+            let media_type = "application/vnd.oci.image.layer.v1.tar+gzip";
+            descriptors.push(json!({ "mediaType": media_type, "digest": blobs.last(), "size": blob.len() }));
+            history.push(json!({ "created_by": path }));
+            history.push(json!({ "created_by": "nothing", "empty_layer": true }));
+        }
+        // In an order, and with a member, that this program would not write.
+        let config = json!({ "rootfs": { "type": "layers", "diff_ids": diff_ids }, "os": "linux", "architecture": "amd64",
+            "config": { "Labels": { "of": "test" }, "Env": ["PATH=/bin"] }, "history": history, "zzz": { "b": 1, "a": 2 } });
+        let config = serde_json::to_string_pretty(&config).unwrap();
+        let config_digest = put(folder, config.as_bytes());
+        let descriptor = json!({ "mediaType": "application/vnd.oci.image.config.v1+json", "digest": config_digest, "size": config.len() });
+        let media_type = "application/vnd.oci.image.manifest.v1+json";
+        let manifest = json!({ "mediaType": media_type, "layers": descriptors, "schemaVersion": 2, "config": descriptor,
+            "annotations": { "note": "of the test" } });
+        let manifest = serde_json::to_string_pretty(&manifest).unwrap();
+        let digest = put(folder, manifest.as_bytes());
+        add_to_index(folder, tag, json!({ "mediaType": media_type, "digest": digest, "size": manifest.len() }));
+        Self { digest, config: config_digest, diff_ids, blobs }
+    }
+}
+
+fn add_to_index(folder: &Path, tag: &str, mut entry: serde_json::Value) {
+    let path = folder.join("index.json");
+    let empty = r#"{"schemaVersion":2,"manifests":[]}"#.to_string();
+    let mut index: serde_json::Value = serde_json::from_str(&fs::read_to_string(&path).unwrap_or(empty)).unwrap();
+    entry["annotations"]["org.opencontainers.image.ref.name"] = tag.into();
+    index["manifests"].as_array_mut().unwrap().push(entry);
+    fs::write(path, index.to_string()).unwrap();
+    fs::write(folder.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).unwrap();
+}
+
+fn tar(path: &str, content: &[u8]) -> Vec<u8> {
+    let mut tar = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_ustar();
+    header.set_mode(0o644);
+    header.set_size(content.len() as u64);
+    header.set_mtime(1);
+    tar.append_data(&mut header, path, content).unwrap();
+    tar.into_inner().unwrap()
+}
+
+fn digest(bytes: &[u8]) -> String {
+    let hex: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256:{hex}")
+}
+
+fn put(folder: &Path, bytes: &[u8]) -> String {
+    let digest = digest(bytes);
+    fs::write(folder.join("blobs/sha256").join(&digest["sha256:".len()..]), bytes).unwrap();
+    digest
+}
