@@ -1,11 +1,12 @@
 //! Unpacks one layer into one folder that can be a lower folder of an overlay. The tar is hostile input: nothing in it can reach out of
 //! the folder, because every parent folder is opened without following links.
 
+mod folders;
 mod whiteout;
 
 use super::reader::{Member, MemberKind, TarReader};
 use crate::error::{Context, Error, Result};
-use rustix::fs::{self, AtFlags, FileType, Gid, Mode, OFlags, ResolveFlags, Timespec, Timestamps, Uid, XattrFlags};
+use rustix::fs::{self, AtFlags, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid, XattrFlags};
 use rustix::io::Errno;
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsStr;
@@ -22,7 +23,6 @@ pub const SIDECAR: &str = "owners";
 
 /// Deeper paths could not be removed by their names below the store.
 const LONGEST_PATH: usize = 2048;
-const OPEN_FOLDERS: usize = 256;
 
 /// Who owns the unpacked files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -197,12 +197,6 @@ impl Tree {
         }
     }
 
-    /// Makes overlayfs show nothing of lower layers in the folder at `path`.
-    fn hide_below(&mut self, path: &Path) -> Result<()> {
-        let folder = self.open_folder(path, OFlags::RDONLY)?;
-        fs::fsetxattr(&folder, "user.overlay.opaque", b"y", XattrFlags::empty()).context(|| "cannot mark the folder as opaque")
-    }
-
     /// Sets owner and time of a link or pipe.
     fn settle(&mut self, above: &Path, name: &OsStr, path: &Path, meta: Meta, link: bool) -> Result<()> {
         let meta = self.record(path, meta);
@@ -232,71 +226,6 @@ impl Tree {
         Meta { mode, ..meta }
     }
 
-    /// Removes what an earlier member of this layer put there.
-    fn clear(&mut self, above: &Path, name: &OsStr) -> Result<()> {
-        let parent = self.folder(above)?;
-        match fs::unlinkat(parent, name, AtFlags::empty()) {
-            Err(Errno::NOENT) => Ok(()),
-            Ok(()) => {
-                self.owners.remove(&above.join(name));
-                Ok(())
-            }
-            Err(Errno::ISDIR | Errno::PERM) => {
-                remove_folder(parent, name)?;
-                let path = above.join(name);
-                self.open.retain(|open, _| !open.starts_with(&path));
-                self.late.retain(|late, _| !late.starts_with(&path));
-                self.owners.retain(|owned, _| !owned.starts_with(&path));
-                Ok(())
-            }
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// The folder at `path`, made where it is missing, never reached through a link.
-    fn folder(&mut self, path: &Path) -> Result<&OwnedFd> {
-        if path.as_os_str().is_empty() {
-            return Ok(&self.root);
-        }
-        if !self.open.contains_key(path) {
-            if self.open.len() >= OPEN_FOLDERS {
-                self.open.clear();
-            }
-            let mut opened = self.open_folder(path, OFlags::PATH);
-            if matches!(opened, Err(Errno::NOENT | Errno::NOTDIR)) {
-                self.make_folder(path)?;
-                opened = self.open_folder(path, OFlags::PATH);
-            }
-            let opened = opened.context(|| format!("`{}` is not a folder of the layer", path.display()))?;
-            self.open.insert(path.to_path_buf(), opened);
-        }
-        self.open.get(path).context(|| "the folder was just opened")
-    }
-
-    /// Makes the folder at `path`, which the layer has not listed; it hides lower ones where a whiteout is in its place.
-    fn make_folder(&mut self, path: &Path) -> Result<()> {
-        let Some(name) = path.file_name() else { return Ok(()) };
-        let above = path.parent().unwrap_or(Path::new(""));
-        let parent = self.folder(above)?;
-        let hidden = match fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(found) if !whiteout::is_one(parent, name, &found) => return Ok(()),
-            Ok(_) => {
-                fs::unlinkat(parent, name, AtFlags::empty())?;
-                true
-            }
-            Err(_) => false,
-        };
-        fs::mkdirat(parent, name, Mode::from_raw_mode(0o755))?;
-        if hidden { self.hide_below(path) } else { Ok(()) }
-    }
-
-    /// Opens a folder of the tree, never reached through a link.
-    fn open_folder(&self, path: &Path, access: OFlags) -> std::result::Result<OwnedFd, Errno> {
-        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
-        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
-        fs::openat2(&self.root, path, access | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty(), resolve)
-    }
-
     fn finish(&mut self) -> Result<()> {
         // The deepest first, so that a parent's time is set after its children were touched.
         for (path, meta) in std::mem::take(&mut self.late).into_iter().rev() {
@@ -320,25 +249,6 @@ fn write_sidecar(owners: &BTreeMap<PathBuf, Meta>, sidecar: &mut dyn Write) -> s
         sidecar.write_all(path.as_os_str().as_bytes())?;
         sidecar.write_all(b"\0")?;
     }
-    Ok(())
-}
-
-fn remove_folder(parent: &OwnedFd, name: &OsStr) -> Result<()> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let folder = fs::openat(parent, name, flags, Mode::empty())?;
-    for entry in fs::Dir::read_from(&folder)? {
-        let entry = entry?;
-        let inner = OsStr::from_bytes(entry.file_name().to_bytes());
-        if inner == "." || inner == ".." {
-            continue;
-        }
-        match fs::unlinkat(&folder, inner, AtFlags::empty()) {
-            Ok(()) => {}
-            Err(Errno::ISDIR | Errno::PERM) => remove_folder(&folder, inner)?,
-            Err(error) => return Err(error.into()),
-        }
-    }
-    fs::unlinkat(parent, name, AtFlags::REMOVEDIR)?;
     Ok(())
 }
 

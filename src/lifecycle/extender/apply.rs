@@ -1,6 +1,8 @@
 //! Carries out the instructions of one Dockerfile, as Docker's builder does. What only describes the image changes its configuration;
 //! `RUN`, `COPY`, `ADD` and `WORKDIR` make at most one layer each.
 
+mod variables;
+
 use super::account::account;
 use super::configure;
 use super::context::Context;
@@ -10,17 +12,14 @@ use super::generated::Applied;
 use super::layer::Files;
 use super::root::{Program, Root, clean};
 use super::steps::Steps;
-use super::words::{Words, split};
 use crate::error::{Advice, Context as _, Error, Result};
 use crate::image::{Digest, Image, Layer};
 use crate::lifecycle::log::{Level, Log};
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use variables::PREDEFINED;
 
-/// Arguments that every Dockerfile may use without declaring them.
-const PREDEFINED: [&str; 10] =
-    ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "FTP_PROXY", "ftp_proxy", "NO_PROXY", "no_proxy", "ALL_PROXY", "all_proxy"];
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 const SHELL: [&str; 2] = ["/bin/sh", "-c"];
 /// The argument that is another one each time, so that what uses it is done again (Image Extension Specification).
@@ -117,48 +116,6 @@ impl<'a> Apply<'a> {
         Ok(())
     }
 
-    /// `ARG NAME[=DEFAULT] …`: what was given counts, then the default, then what stands before `FROM`.
-    fn arg(&mut self, text: &str) -> Result<()> {
-        for word in split(text, self.applied.dockerfile.escape) {
-            let (name, default) = word.split_once('=').map_or((word.as_str(), None), |(name, default)| (name, Some(default)));
-            let name = self.expand(name)?;
-            let default = default.map(|default| self.expand(default)).transpose()?;
-            let value = self.given.get(&name).cloned().or(default).or_else(|| self.global(&name));
-            match value {
-                Some(value) => drop(self.declared.insert(name, value)),
-                None => drop(self.declared.remove(&name)),
-            }
-        }
-        Ok(())
-    }
-
-    /// The default of an argument that stands before `FROM`.
-    fn global(&self, name: &str) -> Option<String> {
-        let words = self.applied.dockerfile.arguments.iter().flat_map(|text| split(text, self.applied.dockerfile.escape));
-        let found = words.filter_map(|word| word.split_once('=').map(|(name, value)| (name.to_string(), value.to_string())));
-        let value = found.filter(|(known, _)| known == name).map(|(_, value)| value).next_back()?;
-        Words { escape: self.applied.dockerfile.escape, variable: &|_| None }.expand(&value).ok()
-    }
-
-    /// Variables of the image stand before arguments of the build.
-    fn variable(&self, name: &str) -> Option<String> {
-        let predefined = || PREDEFINED.contains(&name).then(|| self.given.get(name)).flatten();
-        self.image.config.variable(name).map(str::to_string).or_else(|| self.declared.get(name).or_else(predefined).cloned())
-    }
-
-    fn expand(&self, text: &str) -> Result<String> {
-        Words { escape: self.applied.dockerfile.escape, variable: &|name| self.variable(name) }.expand(text)
-    }
-
-    fn pairs(&self, text: &str) -> Result<Vec<(String, String)>> {
-        Words { escape: self.applied.dockerfile.escape, variable: &|name| self.variable(name) }.pairs(text)
-    }
-
-    fn one_word(&self, text: &str) -> Result<String> {
-        let word = self.expand(text)?;
-        if word.is_empty() { Err(Error::new(format!("`{text}` is empty once its variables are replaced"))) } else { Ok(word) }
-    }
-
     fn shell(&self) -> Vec<String> {
         self.image.config.config.shell.clone().unwrap_or_else(|| SHELL.map(str::to_string).to_vec())
     }
@@ -209,12 +166,6 @@ impl<'a> Apply<'a> {
         };
         let files = copy::plan(&request)?;
         self.add(&files, instruction, tools)
-    }
-
-    /// Variables in a here-document are replaced; its quotes are its own.
-    fn expand_document(&self, content: &str) -> Result<String> {
-        let quoted: String = content.chars().flat_map(|letter| (letter == '"').then_some('\\').into_iter().chain([letter])).collect();
-        Words { escape: '\\', variable: &|name| self.variable(name) }.expand(&format!("\"{quoted}\""))
     }
 
     /// Puts files into the image as a layer.
