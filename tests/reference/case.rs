@@ -111,6 +111,8 @@ pub struct Step {
     /// Folders that are emptied before, as a platform does with those of the layers and the app between two builds.
     #[serde(default)]
     pub empty: Vec<String>,
+    /// The run image that an extender extends before.
+    pub extended: Option<String>,
     /// Whether it runs as root, if it can.
     #[serde(default)]
     pub root: bool,

@@ -7,6 +7,7 @@
 mod case;
 mod cases;
 mod compare;
+mod extended;
 mod image;
 mod lines;
 mod observe;

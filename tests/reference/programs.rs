@@ -2,6 +2,7 @@
 //! `launcher`.
 
 use super::case::{Case, Step, write};
+use super::extended;
 use crate::support::cooper;
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -112,6 +113,9 @@ pub fn prepare(step: &Step, folder: &Path) {
     }
     for (path, text) in &step.files {
         write(folder, path, text);
+    }
+    if let Some(name) = &step.extended {
+        extended::leave(&folder.join("layout"), name, &folder.join("layers/extended/run"));
     }
     if rustix::process::geteuid().is_root() {
         for entry in walkdir::WalkDir::new(folder) {

@@ -43,3 +43,9 @@ fn a_builder_offers_run_images() {
 fn an_extension_switches_the_run_image() {
     compare("run-image-switch");
 }
+
+/// EXP-02, EXP-03, EXP-04, EXP-43.
+#[test]
+fn the_app_is_on_the_extended_run_image() {
+    compare("extended-run-image");
+}
