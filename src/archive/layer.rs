@@ -1,7 +1,7 @@
 //! Makes a layer's blob of its tar in one pass: digest of the tar, compression, digest of the blob.
 
 use super::compress::Gzip;
-use crate::image::Digest;
+use crate::image::{Digest, Hashing};
 use sha2::{Digest as _, Sha256};
 use std::io::{self, Write};
 
@@ -21,9 +21,9 @@ pub struct LayerWriter<W: Write> {
 }
 
 enum Encoder<W: Write> {
-    Gzip(Box<Gzip<Counted<W>>>, Sha256),
+    Gzip(Box<Gzip<Hashing<W>>>, Sha256),
     /// The blob's digest is the tar's.
-    Tar(Counted<W>),
+    Tar(Hashing<W>),
 }
 
 /// What became of a layer.
@@ -42,7 +42,7 @@ pub struct Written {
 impl<W: Write> LayerWriter<W> {
     /// A writer whose blob goes into `out`.
     pub fn new(out: W, form: Form) -> Self {
-        let out = Counted { out, hash: Sha256::new(), size: 0 };
+        let out = Hashing::new(out);
         let encoder = match form {
             Form::Gzip => Encoder::Gzip(Box::new(Gzip::new(out)), Sha256::new()),
             Form::Tar => Encoder::Tar(out),
@@ -59,9 +59,9 @@ impl<W: Write> LayerWriter<W> {
             Encoder::Gzip(gzip, tar) => (Some(Digest::from_sha256(tar.finalize().into())), gzip.finish()?),
             Encoder::Tar(blob) => (None, blob),
         };
-        let digest = Digest::from_sha256(blob.hash.finalize().into());
-        let written = Written { diff_id: tar.unwrap_or_else(|| digest.clone()), tar_size: self.tar_size, digest, size: blob.size };
-        Ok((written, blob.out))
+        let size = blob.size();
+        let (digest, out) = blob.finish();
+        Ok((Written { diff_id: tar.unwrap_or_else(|| digest.clone()), tar_size: self.tar_size, digest, size }, out))
     }
 }
 
@@ -81,24 +81,5 @@ impl<W: Write> Write for LayerWriter<W> {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
-    }
-}
-
-struct Counted<W> {
-    out: W,
-    hash: Sha256,
-    size: u64,
-}
-
-impl<W: Write> Write for Counted<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let count = self.out.write(bytes)?;
-        self.hash.update(&bytes[..count]);
-        self.size += count as u64;
-        Ok(count)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
     }
 }

@@ -2,12 +2,14 @@
 
 mod config;
 mod digest;
+mod hashing;
 mod json;
 mod manifest;
 mod reference;
 
 pub use config::{Config, History, RunConfig};
 pub use digest::Digest;
+pub use hashing::Hashing;
 pub use json::to_json;
 pub use manifest::{Descriptor, Index, Manifest, media_type};
 pub use reference::Reference;

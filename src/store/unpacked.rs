@@ -3,10 +3,9 @@
 use super::Store;
 use crate::archive::{Ownership, SIDECAR, decompressed, unpack};
 use crate::error::{Context, Result};
-use crate::image::{Digest, Layer};
-use sha2::Digest as _;
+use crate::image::{Digest, Hashing, Layer};
 use std::fs::{self, File};
-use std::io::{BufWriter, Read, Write};
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 /// A layer's folder and what its files do not show.
@@ -43,11 +42,11 @@ impl Store {
         let tree = scratch.path().join("tree");
         fs::create_dir(&tree)?;
         let mut owners = BufWriter::new(File::create(scratch.path().join(SIDECAR))?);
-        let mut tar = Hashed { inner: decompressed(self.blob(&layer.blob.digest)?)?, hash: sha2::Sha256::new() };
+        let mut tar = Hashing::new(decompressed(self.blob(&layer.blob.digest)?)?);
         unpack(&mut tar, &tree, ownership(), &mut owners)?;
         std::io::copy(&mut tar, &mut std::io::sink())?;
         owners.flush()?;
-        let found = Digest::from_sha256(tar.hash.finalize().into());
+        let (found, _) = tar.finish();
         if found != layer.diff_id {
             return Err(crate::error::Error::new(format!("its tar has the digest {found}")).hint("run `cooper store verify`"));
         }
@@ -64,17 +63,4 @@ impl Store {
 /// Root can give files to others; everybody else owns what they unpack.
 fn ownership() -> Ownership {
     if rustix::process::geteuid().is_root() { Ownership::Keep } else { Ownership::Squash }
-}
-
-struct Hashed<R> {
-    inner: R,
-    hash: sha2::Sha256,
-}
-
-impl<R: Read> Read for Hashed<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let count = self.inner.read(buffer)?;
-        self.hash.update(&buffer[..count]);
-        Ok(count)
-    }
 }

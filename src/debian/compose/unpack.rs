@@ -7,8 +7,8 @@ use crate::debian::finish::is_read_by_rules;
 use crate::debian::tree::{MERGED, canonical};
 use crate::debian::{Cache, Package};
 use crate::error::{Context, Error, Result};
-use md5::Md5;
-use sha2::{Digest as _, Sha256};
+use crate::image::Hashing;
+use md5::{Digest as _, Md5};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Component, Path};
@@ -69,7 +69,7 @@ pub(super) fn in_order(order: &[&Package], cache: &Cache, mut take: impl FnMut(u
 
 fn decode(package: &Package, cache: &Cache, sender: &SyncSender<Piece>) -> Result<()> {
     let gone = || Error::new("the composing thread ended");
-    let mut deb = Hashed { inner: cache.open(package)?, hash: Sha256::new() };
+    let mut deb = Hashing::new(cache.open(package)?);
     let control = |control| sender.send(Piece::Control(control)).map_err(|_| gone());
     let data = |tar: &mut dyn Read| {
         for member in tar::Archive::new(tar).entries().context(|| "its data is damaged")? {
@@ -89,7 +89,7 @@ fn decode(package: &Package, cache: &Cache, sender: &SyncSender<Piece>) -> Resul
     };
     let read = deb::read(&mut deb, control, data);
     io::copy(&mut deb, &mut io::sink()).context(|| "it cannot be read")?;
-    let found = crate::image::Digest::from_sha256(deb.hash.finalize().into());
+    let (found, _) = deb.finish();
     if found.hex() != package.sha256 {
         cache.remove(package)?;
         return Err(Error::new(format!("its file in the cache has the SHA-256 {}, not {}", found.hex(), package.sha256))
@@ -264,19 +264,6 @@ impl Read for Unpacking<'_> {
         }
         let count = self.piece.read(buffer)?;
         self.left = self.left.saturating_sub(count as u64);
-        Ok(count)
-    }
-}
-
-struct Hashed {
-    inner: File,
-    hash: Sha256,
-}
-
-impl Read for Hashed {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.inner.read(buffer)?;
-        self.hash.update(&buffer[..count]);
         Ok(count)
     }
 }

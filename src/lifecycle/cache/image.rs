@@ -6,14 +6,13 @@ use super::volume::CacheMetadata;
 use super::{Blob as CachedBlob, Cache, CachedLayer, NewContents, RestoredLayer, Source as Origin, layer_id};
 use crate::archive::decompressed;
 use crate::error::{Context, Result};
-use crate::image::{Config, Descriptor, Digest, History, Image, Layer, Reference, to_json};
+use crate::image::{Config, Descriptor, Digest, Hashing, History, Image, Layer, Reference, to_json};
 use crate::lifecycle::documents::layers_metadata::{BuildpackLayer, BuildpackLayers};
 use crate::lifecycle::layer::{self, Contents, Owner, Parents};
 use crate::output::Output;
 use crate::registry::{Blob, Lookup, Push, Registries, Remote, Source};
 use crate::store::Store;
-use sha2::{Digest as _, Sha256};
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -103,9 +102,9 @@ impl ImageCache {
     /// Hashes first: an unchanged layer need not be compressed. Says whether the layer was there.
     fn write(&self, contents: &Contents, owner: Owner, store: &Store) -> Result<(Layer, bool)> {
         if self.original.is_some() {
-            let mut hashed = Hashed(Sha256::new());
-            layer::write(contents, owner, &mut hashed)?;
-            let diff_id = Digest::from_sha256(hashed.0.finalize().into());
+            let mut tar = Hashing::new(std::io::sink());
+            layer::write(contents, owner, &mut tar)?;
+            let (diff_id, _) = tar.finish();
             if let Some(found) = self.cached(diff_id.as_str()) {
                 return Ok((found.clone(), true));
             }
@@ -202,18 +201,5 @@ impl Cache for ImageCache {
         }
         let image = self.image(layers, &metadata, store)?;
         self.save(image, store, output)
-    }
-}
-
-struct Hashed(Sha256);
-
-impl Write for Hashed {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }

@@ -3,11 +3,10 @@
 use crate::archive::{Ownership, unpack};
 use crate::buildpack::escape_id;
 use crate::error::{Context, Error, Result};
-use crate::image::Digest;
+use crate::image::Hashing;
 use crate::lifecycle::layer::Owner;
 use crate::lifecycle::layer::fingerprint::Fingerprint;
 use crate::store::remove_tree;
-use sha2::{Digest as _, Sha256};
 use std::ffi::OsStr;
 use std::fs::{self, Permissions};
 use std::io::{self, Read};
@@ -20,11 +19,11 @@ use std::path::{Path, PathBuf};
 /// # Errors
 /// When the tar is not the one of this diffID, cannot be understood, or the folder cannot be written.
 pub fn unpack_checked(tar: impl Read, diff_id: &str, folder: &Path) -> Result<()> {
-    let mut tar = Hashing { tar, hash: Sha256::new() };
+    let mut tar = Hashing::new(tar);
     let mut owners = Vec::new();
     unpack(&mut tar, folder, Ownership::Squash, &mut owners)?;
     io::copy(&mut tar, &mut io::sink())?;
-    let found = Digest::from_sha256(tar.hash.finalize().into());
+    let (found, _) = tar.finish();
     if found.as_str() != diff_id {
         return Err(Error::new(format!("the cached layer is damaged: it is {found}, not {diff_id}")));
     }
@@ -93,17 +92,4 @@ fn set_modes(root: &Path, owners: &[u8]) -> Result<()> {
         }
     }
     Ok(())
-}
-
-struct Hashing<R> {
-    tar: R,
-    hash: Sha256,
-}
-
-impl<R: Read> Read for Hashing<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.tar.read(buffer)?;
-        self.hash.update(&buffer[..count]);
-        Ok(count)
-    }
 }

@@ -6,11 +6,10 @@ use super::buildpack_layers::Previous;
 use super::destination::Destination;
 use crate::archive::{Form, LayerWriter};
 use crate::error::{Context, Error, Result};
-use crate::image::{Descriptor, Digest, History, Layer, media_type};
+use crate::image::{Descriptor, Hashing, History, Layer, media_type};
 use crate::lifecycle::layer::{Contents, Owner, write};
 use crate::output::{Output, Progress};
 use crate::store::{BlobWriter, Store};
-use sha2::{Digest as _, Sha256};
 use std::io::{self, Write};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -107,9 +106,9 @@ impl Maker<'_> {
         match &job.known {
             Known::Unchanged(layer) => return Ok(reused(layer, Vec::new())),
             Known::Previous(layer) => {
-                let mut hashed = Hashed(Sha256::new());
-                let left_out = write(&job.contents, self.owner, &mut hashed)?;
-                if Digest::from_sha256(hashed.0.finalize().into()) == layer.diff_id {
+                let mut tar = Hashing::new(io::sink());
+                let left_out = write(&job.contents, self.owner, &mut tar)?;
+                if tar.finish().0 == layer.diff_id {
                     return Ok(reused(layer, left_out));
                 }
             }
@@ -173,19 +172,6 @@ impl<W: Write> Write for Counted<'_, W> {
 
     fn flush(&mut self) -> io::Result<()> {
         self.writer.flush()
-    }
-}
-
-struct Hashed(Sha256);
-
-impl Write for Hashed {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 

@@ -3,7 +3,7 @@
 use super::root::{Entry as Found, EntryKind, Root};
 use crate::archive::{Entry, Kind, TarWriter, capability};
 use crate::error::{Context, Error, Result};
-use crate::image::{History, Layer};
+use crate::image::{Digest, Hashing, History, Layer};
 use crate::store::Store;
 use rustix::fs::{CWD, Mode, OFlags};
 use sha2::{Digest as _, Sha256};
@@ -87,7 +87,7 @@ impl Files {
                 Content::File(source) => {
                     let file = open(source)?;
                     hash.update(capability(&file).unwrap_or_default());
-                    hash.update(digest_of(file).context(|| format!("cannot read `{}`", source.display()))?);
+                    hash.update(digest_of(file).context(|| format!("cannot read `{}`", source.display()))?.as_str());
                 }
             }
         }
@@ -154,18 +154,8 @@ fn open(path: &Path) -> Result<File> {
     rustix::fs::openat(CWD, path, flags, Mode::empty()).map(File::from).context(|| format!("cannot read `{}`", path.display()))
 }
 
-fn digest_of(mut file: File) -> io::Result<[u8; 32]> {
-    struct Hashed(Sha256);
-    impl Write for Hashed {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.update(bytes);
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-    let mut hash = Hashed(Sha256::new());
-    io::copy(&mut file, &mut hash)?;
-    Ok(hash.0.finalize().into())
+fn digest_of(file: File) -> io::Result<Digest> {
+    let mut file = Hashing::new(file);
+    io::copy(&mut file, &mut io::sink())?;
+    Ok(file.finish().0)
 }

@@ -3,15 +3,14 @@
 use super::copy::copy_tree;
 use super::{AppCache, BLOBS, Contents, SBOM, State};
 use crate::error::{Context, Result};
-use crate::image::{Descriptor, Digest};
+use crate::image::{Descriptor, Hashing};
 use crate::lifecycle::cache::{Blob, CachedLayer, NewContents, Source, layer_id};
 use crate::lifecycle::documents::layers_metadata::{BuildpackLayer, BuildpackLayers};
 use crate::lifecycle::layer::{self, fingerprint::Fingerprint};
 use crate::output::Output;
 use crate::store::Store;
-use sha2::{Digest as _, Sha256};
 use std::fs;
-use std::io::{BufWriter, Write};
+use std::io::BufWriter;
 use std::path::Path;
 
 /// The media type of a tar that is not compressed.
@@ -80,18 +79,19 @@ impl AppCache {
     /// Packs a layer that is in no image. It is not compressed: that would cost every build more than it saves on disk.
     fn pack(&self, layer: &CachedLayer) -> Result<(Option<Blob>, String)> {
         let file = tempfile::NamedTempFile::new_in(self.folder.join(super::STAGING))?;
-        let mut tar = Hashing { out: BufWriter::with_capacity(1 << 18, file), hash: Sha256::new(), size: 0 };
+        let mut tar = Hashing::new(BufWriter::with_capacity(1 << 18, file));
         let contents = layer::Contents::Folder {
             on_disk: layer.path.clone(),
             in_image: layer.rules.path.clone(),
             parents: layer::Parents::Normal("/".into()),
         };
         layer::write(&contents, layer.rules.owner, &mut tar)?;
-        let digest = Digest::from_sha256(tar.hash.finalize().into());
-        let file = tar.out.into_inner().map_err(std::io::IntoInnerError::into_error)?;
+        let size = tar.size();
+        let (digest, file) = tar.finish();
+        let file = file.into_inner().map_err(std::io::IntoInnerError::into_error)?;
         file.persist(self.folder.join(BLOBS).join(digest.hex())).context(|| "cannot write to the cache")?;
         let sha = digest.to_string();
-        let blob = Blob { descriptor: Descriptor::new(UNCOMPRESSED, tar.size, digest), rules: layer.rules.clone() };
+        let blob = Blob { descriptor: Descriptor::new(UNCOMPRESSED, size, digest), rules: layer.rules.clone() };
         Ok((Some(blob), sha))
     }
 
@@ -100,25 +100,6 @@ impl AppCache {
         let name = names.find(|name| !self.folder.join(SBOM).join(name).exists()).unwrap_or_default();
         copy_tree(sbom, &self.folder.join(SBOM).join(&name)).context(|| "cannot cache the SBOM files")?;
         Ok(name)
-    }
-}
-
-struct Hashing<W> {
-    out: W,
-    hash: Sha256,
-    size: u64,
-}
-
-impl<W: Write> Write for Hashing<W> {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        let count = self.out.write(bytes)?;
-        self.hash.update(&bytes[..count]);
-        self.size += count as u64;
-        Ok(count)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        self.out.flush()
     }
 }
 

@@ -2,11 +2,10 @@
 //! place (CACHE-01 to CACHE-04).
 
 use crate::error::{Context, Error, Result};
-use crate::image::Digest;
+use crate::image::Hashing;
 use crate::store::remove_tree;
-use sha2::{Digest as _, Sha256};
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self};
 use std::path::{Path, PathBuf};
 
 const COMMITTED: &str = "committed";
@@ -65,9 +64,9 @@ impl Volume {
     /// When it is damaged or cannot be read.
     pub fn whole_layer(&self, diff_id: &str) -> Result<PathBuf> {
         let path = self.layer(diff_id);
-        let mut tar = Hashing { inner: io::sink(), hash: Sha256::new() };
+        let mut tar = Hashing::new(io::sink());
         io::copy(&mut File::open(&path)?, &mut tar)?;
-        if Digest::from_sha256(tar.hash.finalize().into()).as_str() == diff_id {
+        if tar.finish().0.as_str() == diff_id {
             Ok(path)
         } else {
             Err(Error::new(format!("the cached layer `{}` is damaged", path.display())))
@@ -99,24 +98,6 @@ impl Volume {
             return Err(error).context(describe);
         }
         remove_tree(&path(BACKUP)).context(describe)
-    }
-}
-
-/// Passes on what is written, and hashes it.
-pub struct Hashing<T> {
-    pub inner: T,
-    pub hash: Sha256,
-}
-
-impl<T: Write> Write for Hashing<T> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let count = self.inner.write(bytes)?;
-        self.hash.update(&bytes[..count]);
-        Ok(count)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
     }
 }
 

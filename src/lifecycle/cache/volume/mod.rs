@@ -5,18 +5,16 @@ mod folder;
 
 pub use folder::Volume;
 
-use self::folder::Hashing;
 use super::unpack::{bring, bring_sbom, unpack_checked};
 use super::{Blob, Cache, CachedLayer, NewContents, RestoredLayer, Source, layer_id};
 use crate::error::{Context, Result};
-use crate::image::{Digest, to_json};
+use crate::image::{Hashing, to_json};
 use crate::lifecycle::documents::layers_metadata::{BuildpackLayer, BuildpackLayers, LayerSha};
 use crate::lifecycle::layer::{self, Contents, Owner, Parents};
 use crate::output::Output;
 use crate::store::Store;
 use launcher::file;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter};
 use std::path::{Path, PathBuf};
@@ -99,10 +97,11 @@ impl VolumeCache {
 
     fn write(&self, contents: &Contents, owner: Owner) -> Result<String> {
         let file = tempfile::NamedTempFile::new_in(self.volume.staging())?;
-        let mut tar = Hashing { inner: BufWriter::with_capacity(1 << 18, file), hash: Sha256::new() };
+        let mut tar = Hashing::new(BufWriter::with_capacity(1 << 18, file));
         layer::write(contents, owner, &mut tar)?;
-        let diff_id = Digest::from_sha256(tar.hash.finalize().into()).to_string();
-        let file = tar.inner.into_inner().map_err(io::IntoInnerError::into_error)?;
+        let (diff_id, file) = tar.finish();
+        let diff_id = diff_id.to_string();
+        let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
         file.persist(self.volume.staged_layer(&diff_id)).context(|| "cannot write to the cache")?;
         Ok(diff_id)
     }
