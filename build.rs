@@ -1,5 +1,6 @@
 //! Builds the programs that go into images (the launcher, the first-party buildpacks) so that this program can carry them.
 
+use std::collections::BTreeSet;
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -17,13 +18,29 @@ fn main() {
     let folder = target_folder(&output, &target);
     // A folder of its own: the outer build holds the lock of the other one.
     let embedded = folder.join("embedded");
-    let mut cargo = Command::new(variable("CARGO"));
-    cargo.current_dir(variable("CARGO_MANIFEST_DIR")).args(["build", "--quiet", "--locked", "--profile", "embedded", "--target", &target]);
-    cargo.arg("--target-dir").arg(&embedded);
+    let mut cargo = cargo();
+    cargo.args(["build", "--quiet", "--locked", "--profile", "embedded", "--target", &target]).arg("--target-dir").arg(&embedded);
     for (package, _, _) in PROGRAMS {
         cargo.args(["--package", package]);
     }
-    // What the outer build says of itself must not change these programs.
+    let status = cargo.status();
+    assert!(status.as_ref().is_ok_and(std::process::ExitStatus::success), "cannot build the programs for images: {status:?}");
+    for (_, program, variable) in PROGRAMS {
+        let built = embedded.join(&target).join("embedded").join(program);
+        assert!(built.is_file(), "`{}` was not built", built.display());
+        println!("cargo::rustc-env={variable}={}", built.display());
+    }
+    for package in ["cooper", "cooper-launcher"] {
+        let written = std::fs::write(output.join(format!("{package}.crates")), crates(package, &target));
+        assert!(written.is_ok(), "cannot write what `{package}` is made of: {written:?}");
+    }
+    link(&folder, &target, profile);
+}
+
+/// Cargo for a build of its own: what the outer build says of itself must not change these programs.
+fn cargo() -> Command {
+    let mut cargo = Command::new(variable("CARGO"));
+    cargo.current_dir(variable("CARGO_MANIFEST_DIR"));
     for (name, _) in env::vars_os() {
         let name = name.to_string_lossy().into_owned();
         let of_outer = name.starts_with("CARGO_")
@@ -37,14 +54,23 @@ fn main() {
             cargo.env_remove(name);
         }
     }
-    let status = cargo.status();
-    assert!(status.as_ref().is_ok_and(std::process::ExitStatus::success), "cannot build the programs for images: {status:?}");
-    for (_, program, variable) in PROGRAMS {
-        let built = embedded.join(&target).join("embedded").join(program);
-        assert!(built.is_file(), "`{}` was not built", built.display());
-        println!("cargo::rustc-env={variable}={}", built.display());
-    }
-    link(&folder, &target, profile);
+    cargo
+}
+
+/// The crates that a program is linked of, for its SBOM: each a line of name, version and licence.
+fn crates(package: &str, target: &str) -> String {
+    let mut cargo = cargo();
+    cargo.args(["tree", "--quiet", "--locked", "--edges", "normal,no-proc-macro", "--prefix", "none", "--format", "{p}|{l}"]);
+    let output = cargo.args(["--package", package, "--target", target]).output();
+    let listed = output.as_ref().ok().filter(|output| output.status.success());
+    let listed = listed.unwrap_or_else(|| panic!("cannot list what `{package}` is made of: {output:?}"));
+    let text = String::from_utf8_lossy(&listed.stdout);
+    let line = |line: &str| {
+        let (named, licence) = line.trim_end_matches(" (*)").split_once('|')?;
+        let mut words = named.split(' ');
+        Some(format!("{} {} {}\n", words.next()?, words.next()?.trim_start_matches('v'), licence.replace('/', " OR ")))
+    };
+    text.lines().filter_map(line).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// The folder that holds the output of all targets: above `<target>/<profile>/build/<package>/out`.

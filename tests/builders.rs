@@ -44,7 +44,9 @@ fn buildpacks_of_a_builder_image_run_unchanged() {
     assert_eq!(metadata["app"].as_array().unwrap().len(), 2);
     assert_eq!(metadata["buildpacks"][1]["store"]["metadata"]["count"], 2);
     let files = started(&["--entrypoint", "launcher", "--", "sh", "-c", "cd /layers/sbom/launch && find . -type f | sort"]);
-    assert_eq!(files, "./acme_new/cached/sbom.cdx.json\n./acme_new/cached/sbom.spdx.json\n./acme_new/sbom.cdx.json\n./sbom.legacy.json\n");
+    let of_launcher = ["cdx", "spdx", "syft"].map(|format| format!("./buildpacksio_lifecycle/launcher/sbom.{format}.json\n")).concat();
+    let of_buildpack = "./acme_new/cached/sbom.cdx.json\n./acme_new/cached/sbom.spdx.json\n./acme_new/sbom.cdx.json\n";
+    assert_eq!(files, format!("{of_buildpack}{of_launcher}./sbom.legacy.json\n"));
     assert_eq!(succeed(&mut machine.command(&["store", "verify"])), "the store is valid\n");
 }
 

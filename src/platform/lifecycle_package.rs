@@ -2,6 +2,7 @@
 //! launcher (BIMG-20, BIMG-21, BIMG-24).
 
 use super::embedded::LAUNCHER;
+use super::own_sbom;
 use crate::archive::{Entry, Form, LayerWriter, TarWriter};
 use crate::error::{Context, Result};
 use launcher::api::{Api, BUILDPACK, PLATFORM};
@@ -34,7 +35,7 @@ pub fn package(file: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Writes `folder` with this program under all names, and the launcher.
+/// Writes `folder` with this program under all names, the launcher, and the SBOM files of both.
 pub(super) fn write_programs(tar: &mut TarWriter<impl Write>, folder: &str) -> Result<()> {
     let time = Entry::NORMAL_TIME;
     tar.append(&Entry::directory(folder, 0o755, 0, 0, time), empty())?;
@@ -43,6 +44,12 @@ pub(super) fn write_programs(tar: &mut TarWriter<impl Write>, folder: &str) -> R
     let size = program.metadata().context(|| format!("cannot read `{}`", path.display()))?.len();
     tar.append(&Entry::file(format!("{folder}/lifecycle"), size, 0o755, 0, 0, time), program)?;
     tar.append(&Entry::file(format!("{folder}/launcher"), LAUNCHER.len() as u64, 0o755, 0, 0, time), LAUNCHER)?;
+    for (component, documents) in [("launcher", own_sbom::of_launcher()), ("lifecycle", own_sbom::of_lifecycle())] {
+        for (ending, text) in documents {
+            let path = format!("{folder}/{component}.sbom.{ending}");
+            tar.append(&Entry::file(path, text.len() as u64, 0o644, 0, 0, time), text.as_slice())?;
+        }
+    }
     for name in PHASES {
         tar.append(&Entry::symlink(format!("{folder}/{name}"), "lifecycle", 0, 0, time), empty())?;
     }
@@ -88,7 +95,8 @@ mod tests {
             assert_eq!((member.header().uid().unwrap(), member.header().mtime().unwrap()), (0, Entry::NORMAL_TIME));
         }
         let phases = PHASES.map(|name| format!("lifecycle/{name}"));
-        assert!(phases.iter().all(|name| names.contains(name)) && names.contains(&"lifecycle/launcher".to_string()), "{names:?}");
+        let others = ["lifecycle/launcher", "lifecycle/launcher.sbom.cdx.json", "lifecycle/lifecycle.sbom.syft.json"].map(String::from);
+        assert!(phases.iter().chain(&others).all(|name| names.contains(name)), "{names:?}");
         let descriptor: toml::Table = toml::from_str(&text).unwrap();
         assert_eq!(descriptor["apis"]["platform"]["supported"].as_array().unwrap().len(), 9);
         assert_eq!(descriptor["apis"]["buildpack"]["supported"].as_array().unwrap()[5].as_str(), Some("0.12"));

@@ -17,6 +17,7 @@ pub mod lifecycle_image;
 pub mod lifecycle_package;
 pub mod manifest_list;
 mod memory;
+mod own_sbom;
 mod packages;
 pub mod place;
 pub mod pull;

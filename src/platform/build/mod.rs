@@ -14,6 +14,7 @@ use super::embedded::LAUNCHER;
 use super::environment::Variable;
 use super::host::Host;
 use super::images::{Images, InStore};
+use super::own_sbom;
 use super::packages::Packages;
 use super::place::Place;
 use super::pull::Pull;
@@ -28,7 +29,7 @@ use crate::lifecycle::cache::{AppCache, Cache, Former, ImageCache};
 use crate::lifecycle::documents::build_metadata::LauncherMetadata;
 use crate::lifecycle::documents::project_metadata::ProjectMetadata;
 use crate::lifecycle::documents::run::RunImageNames;
-use crate::lifecycle::exporter::{self, Export, Exported, Launcher};
+use crate::lifecycle::exporter::{self, Export, Exported, Launcher, SbomFile};
 use crate::lifecycle::layer::inside;
 use crate::lifecycle::restorer::{self, Extent, Restore, Restored};
 use crate::output::Output;
@@ -44,6 +45,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use timing::Clock;
+
+/// Where the SBOM files of the launcher are below `<layers>/sbom`, without their ending.
+const SBOM_OF_LAUNCHER: &str = "launch/buildpacksio_lifecycle/launcher/sbom";
 
 /// What to build, and how.
 pub struct Request {
@@ -253,7 +257,7 @@ impl Build<'_> {
             launcher: Launcher {
                 program: LAUNCHER,
                 metadata: LauncherMetadata { version: env!("CARGO_PKG_VERSION").into(), ..LauncherMetadata::default() },
-                sboms: &[],
+                sboms: &own_sbom::of_launcher().map(|(ending, content)| SbomFile { path: format!("{SBOM_OF_LAUNCHER}.{ending}"), content }),
             },
             project: &ProjectMetadata::default(),
             process_type: self.request.default_process.as_deref(),
