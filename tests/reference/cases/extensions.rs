@@ -49,3 +49,9 @@ fn an_extension_switches_the_run_image() {
 fn the_app_is_on_the_extended_run_image() {
     compare("extended-run-image");
 }
+
+/// IMG-23: image extensions work with layouts too.
+#[test]
+fn the_app_is_on_the_extended_run_image_in_layouts_too() {
+    compare("extended-in-layout");
+}
