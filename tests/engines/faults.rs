@@ -111,3 +111,35 @@ fn an_engine_that_dies_amid_a_load_has_the_old_image_afterwards() {
     place.said(&engine, &["copy", &second_source, "docker:dies:1"]);
     assert_eq!(engine.inspect("dies:1", "{{.Id}}"), second.config);
 }
+
+/// What an engine gives may break off too: nothing of it is in the store then.
+#[test]
+fn an_image_that_breaks_off_on_its_way_into_the_store_has_no_name_there() {
+    let (place, engine) = (Place::new(), Engine::shared());
+    let (image, source) = place.small("1", &[("app", &noise(300_000))]);
+    place.said(engine, &["copy", &source, "docker:breaks:1"]);
+    let other = Place::new();
+    for after in [3_000, 150_000] {
+        let socket = other.path(&format!("socket-{after}"));
+        let listener = UnixListener::bind(&socket).unwrap();
+        let target = engine.host().trim_start_matches("unix://").to_string();
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let (mut near, mut far) = (stream.unwrap(), UnixStream::connect(&target).unwrap());
+                let (mut near_again, mut far_again) = (near.try_clone().unwrap(), far.try_clone().unwrap());
+                thread::spawn(move || std::io::copy(&mut near, &mut far));
+                thread::spawn(move || {
+                    std::io::copy(&mut (&mut far_again).take(after), &mut near_again).ok();
+                    near_again.shutdown(Shutdown::Both).ok();
+                });
+            }
+        });
+        let output = run(other.machine.command(&["pull", "docker:breaks:1"]).env("DOCKER_HOST", format!("unix://{socket}")));
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && said.contains("broke off"), "{said}");
+        assert_eq!(succeed(&mut other.machine.command(&["images", "--output", "json"])).trim(), "[]");
+        assert_eq!(succeed(&mut other.machine.command(&["store", "verify"])), "the store is valid\n");
+    }
+    other.said(engine, &["pull", "docker:breaks:1"]);
+    assert!(succeed(&mut other.machine.command(&["inspect", "breaks:1", "--output", "json"])).contains(&image.diff_ids[0]));
+}

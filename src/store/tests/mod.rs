@@ -3,6 +3,7 @@
 use super::*;
 use crate::archive::{Entry, TarWriter};
 
+mod archives;
 mod interop;
 mod kill;
 
