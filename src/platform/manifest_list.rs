@@ -2,9 +2,9 @@
 //! and where they are; sending it brings them into its repository.
 
 use crate::error::{Advice, Context, Error, Result};
-use crate::image::{Config, Descriptor, Documents, Image, Index, Layer, Reference, media_type, to_json};
+use crate::image::{Config, Descriptor, Documents, Image, Index, Reference, media_type, to_json};
 use crate::output::Output;
-use crate::registry::Registries;
+use crate::registry::{Blob, Push, Registries, Source};
 use crate::store::Store;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -189,8 +189,8 @@ impl Lists<'_> {
             }
         };
         self.output.detail(&format!("sending {} for {}", member.name, platform(&member.descriptor)));
-        let blobs: Vec<(Layer, Vec<Reference>)> = layers.into_iter().map(|layer| (layer, vec![source.clone()])).collect();
-        self.registries.push_member(&documents, blobs, self.store, &here)
+        let blobs = layers.into_iter().map(|layer| Blob { layer, sources: vec![Source(source.clone())] }).collect();
+        self.registries.push(&Push { documents: &documents, blobs, store: self.store, progress: None }, &here)
     }
 
     /// Puts an image, or all of a list, into a list.

@@ -174,8 +174,7 @@ impl Images<'_> {
         let blobs = opened.image.layers.iter().map(|layer| Blob { layer: layer.clone(), sources: sources() }).collect();
         let progress = self.output.progress(&format!("sending {}", name.familiar()), Some(opened.image.compressed_size()));
         let push = Push { documents: &opened.documents, blobs, store: self.store, progress: Some(&progress) };
-        self.registries.push_blobs(&push, name)?;
-        self.registries.push_manifest(&opened.documents, name)?;
+        self.registries.push(&push, name)?;
         Ok(None)
     }
 }

@@ -1,14 +1,12 @@
 //! Lists of images in registries: reading all that one has, and putting one together in a repository.
 
 use super::find::{DEEPEST, image, is_list, manifest};
-use super::push::{Blob, Push, Source};
 use super::{Registries, Remote};
 use crate::error::{Context, Error, Result};
 use crate::http::{Body, Method, repeatedly};
-use crate::image::{Descriptor, Documents, Index, Reference};
+use crate::image::{Descriptor, Index, Reference};
 use crate::registry::fault::fault;
 use crate::registry::session::{Access, Call};
-use crate::store::Store;
 
 /// A list with more images is refused.
 const MOST_IMAGES: usize = 500;
@@ -52,26 +50,6 @@ impl Registries {
             }
         }
         Ok(members)
-    }
-
-    /// Brings an image into a repository, by its digest only. Its layers are in the store or in one of the `sources`.
-    ///
-    /// # Errors
-    /// When the registry cannot be reached or refuses, or when a layer is nowhere.
-    pub fn push_member(
-        &self,
-        documents: &Documents,
-        blobs: Vec<(crate::image::Layer, Vec<Reference>)>,
-        store: &Store,
-        name: &Reference,
-    ) -> Result<()> {
-        if self.names(name, &documents.descriptor.digest) {
-            return Ok(());
-        }
-        let blob = |(layer, sources): (_, Vec<Reference>)| Blob { layer, sources: sources.into_iter().map(Source).collect() };
-        let push = Push { documents, blobs: blobs.into_iter().map(blob).collect(), store, progress: None };
-        self.push_blobs(&push, name)?;
-        self.push_manifest(documents, name)
     }
 
     /// Gives a list of images a name; its images must be in the repository.

@@ -42,11 +42,23 @@ pub struct Blob {
 pub struct Source(pub Reference);
 
 impl Registries {
+    /// Sends an image under a name, unless the name means this very image already.
+    ///
+    /// # Errors
+    /// When the registry cannot be reached or refuses, or when a blob is nowhere; the name then means what it meant before.
+    pub fn push(&self, push: &Push, name: &Reference) -> Result<()> {
+        if self.names(name, &push.documents.descriptor.digest) {
+            return Ok(());
+        }
+        self.push_blobs(push, name)?;
+        self.push_manifest(push.documents, name)
+    }
+
     /// Sends the blobs of an image to the repository of `name`, as far as it lacks them (IMG-27), and its configuration.
     ///
     /// # Errors
     /// When the registry cannot be reached or refuses, or when a blob is nowhere.
-    pub fn push_blobs(&self, push: &Push, name: &Reference) -> Result<()> {
+    pub(super) fn push_blobs(&self, push: &Push, name: &Reference) -> Result<()> {
         let session = self.session(name)?;
         let mut seen = BTreeSet::new();
         let blobs: Vec<&Blob> =
@@ -99,7 +111,7 @@ impl Registries {
     ///
     /// # Errors
     /// When the registry cannot be reached or refuses.
-    pub fn push_manifest(&self, documents: &Documents, name: &Reference) -> Result<()> {
+    pub(super) fn push_manifest(&self, documents: &Documents, name: &Reference) -> Result<()> {
         let session = self.session(name)?;
         let path = format!("manifests/{}", name.wanted());
         let headers = vec![("content-type", documents.descriptor.media_type.clone())];

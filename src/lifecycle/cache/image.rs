@@ -134,8 +134,7 @@ impl ImageCache {
         let sources: Vec<Source> = self.original.iter().map(|remote| Source(remote.name.clone())).collect();
         let blobs = image.layers.iter().map(|layer| Blob { layer: layer.clone(), sources: sources.clone() }).collect();
         let push = Push { documents: &documents, blobs, store, progress: None };
-        let pushed = self.registries.push_blobs(&push, &self.name).and_then(|()| self.registries.push_manifest(&documents, &self.name));
-        pushed.context(|| format!("saving image '{}'", self.name))?;
+        self.registries.push(&push, &self.name).context(|| format!("saving image '{}'", self.name))?;
         if let Some(original) = self.original.as_ref().filter(|remote| remote.manifest.digest != documents.descriptor.digest)
             && self.former == Former::IsDeleted
             && let Err(error) = self.registries.delete(&self.name, &original.manifest.digest)

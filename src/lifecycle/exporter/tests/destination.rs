@@ -60,8 +60,7 @@ fn what_a_repository_may_have_is_not_sent_before_it_was_asked() {
     let (registries, name) = project.destination.as_ref().unwrap();
     let documents = project.run_image.documents();
     let blobs = [crate::registry::Blob { layer: project.run_image.layers[0].clone(), sources: Vec::new() }].into();
-    registries.push_blobs(&crate::registry::Push { documents: &documents, blobs, store: &project.store, progress: None }, name).unwrap();
-    registries.push_manifest(&documents, name).unwrap();
+    registries.push(&crate::registry::Push { documents: &documents, blobs, store: &project.store, progress: None }, name).unwrap();
     let again = project.export().unwrap();
     assert_eq!(again.image.documents().descriptor, sent.image.documents().descriptor);
     assert!(again.image.layers.iter().all(|layer| project.store.has_blob(&layer.blob.digest)));
