@@ -47,9 +47,14 @@ impl Registries {
     /// # Errors
     /// When the registry cannot be reached or refuses, or when a blob is nowhere; the name then means what it meant before.
     pub fn push(&self, push: &Push, name: &Reference) -> Result<()> {
-        if self.names(name, &push.documents.descriptor.digest) {
-            return Ok(());
-        }
+        if self.names(name, &push.documents.descriptor.digest) { Ok(()) } else { self.push_all(push, name) }
+    }
+
+    /// Sends an image under a name; each blob that the registry lacks is sent, even if the name means this very image.
+    ///
+    /// # Errors
+    /// As [`Registries::push`].
+    pub fn push_all(&self, push: &Push, name: &Reference) -> Result<()> {
         self.push_blobs(push, name)?;
         self.push_manifest(push.documents, name)
     }

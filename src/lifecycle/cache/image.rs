@@ -134,7 +134,8 @@ impl ImageCache {
         let sources: Vec<Source> = self.original.iter().map(|remote| Source(remote.name.clone())).collect();
         let blobs = image.layers.iter().map(|layer| Blob { layer: layer.clone(), sources: sources.clone() }).collect();
         let push = Push { documents: &documents, blobs, store, progress: None };
-        self.registries.push(&push, &self.name).context(|| format!("saving image '{}'", self.name))?;
+        // A damaged image may have the same documents, so each blob is looked for.
+        self.registries.push_all(&push, &self.name).context(|| format!("saving image '{}'", self.name))?;
         if let Some(original) = self.original.as_ref().filter(|remote| remote.manifest.digest != documents.descriptor.digest)
             && self.former == Former::IsDeleted
             && let Err(error) = self.registries.delete(&self.name, &original.manifest.digest)
