@@ -76,6 +76,10 @@ fn builders_come_from_registries_and_engines() {
     };
     built("from-registry", &in_registry("builder"), &in_registry("run"), "always");
     built("from-engine", "docker:far-builder:1", "docker:far-run:1", "never");
+    // What stands on a run image of an engine knows it by its ID there.
+    let inspected = succeed(&mut Machine::empty(&folder.path().join("from-engine")).command(&["inspect", "far", "--output", "json"]));
+    let id = engine.inspect("far-run:1", "{{.Id}}");
+    assert!(inspected.contains(&format!("\"run_image\": \"{}\"", &id["sha256:".len()..])), "{id} {inspected}");
     // A mirror has what its registry is named for; what it does not have is asked of the registry itself.
     let configuration = folder.path().join("configuration/cooper");
     fs::create_dir_all(&configuration).unwrap();

@@ -8,16 +8,24 @@ use crate::output::Output;
 use crate::store::{Store, Stored, read_opened_archive};
 use std::io::{Read, Seek, Write};
 
+/// An image that an engine has, and now the store too.
+pub struct Brought {
+    /// What the engine calls it.
+    pub id: String,
+    /// It.
+    pub stored: Stored,
+}
+
 impl Engine {
     /// Brings an image with all its layers into the store, without a name; nothing where the engine does not have it. An image that is in
     /// the store already is not fetched again.
     ///
     /// # Errors
     /// When the engine cannot be asked, or the store cannot be written.
-    pub fn bring(&self, name: &Reference, platform: (&str, &str), store: &Store, output: &Output) -> Result<Option<Stored>> {
+    pub fn bring(&self, name: &Reference, platform: (&str, &str), store: &Store, output: &Output) -> Result<Option<Brought>> {
         let Some(found) = self.named(name)? else { return Ok(None) };
         if let Some(stored) = known(&found.id, store)? {
-            return Ok(Some(stored));
+            return Ok(Some(Brought { id: found.id, stored }));
         }
         let describe = || format!("cannot fetch the image `{name}` from the engine");
         let mut file = tempfile::tempfile_in(store.root().join("tmp")).context(describe)?;
@@ -38,7 +46,7 @@ impl Engine {
         let stored = read_opened_archive(store, file, None, platform).context(describe)?.stored;
         let diff_ids = |image: &Image| image.layers.iter().map(|layer| layer.diff_id.clone()).collect::<Vec<_>>();
         if diff_ids(&stored.image) == diff_ids(&found.image) {
-            Ok(Some(stored))
+            Ok(Some(Brought { id: found.id, stored }))
         } else {
             Err(Error::new("the engine sent other layers than it says that it has")).context(describe)
         }

@@ -52,7 +52,7 @@ pub fn extend(kind: Kind, image: &InStore, dockerfiles: &[Applied], around: &Sur
     let request = Extend { kind, dockerfiles, image: &image.stored.image, reference: &reference, proxies: &around.proxies, steps };
     let extended = extender::extend(&request, &mut root, &log).context(|| format!("cannot extend the {} image", kind.name()))?;
     let manifest = around.store.put_image(&extended)?;
-    Ok(InStore { name: image.name.clone(), stored: around.store.read(&manifest.digest)? })
+    Ok(InStore { name: image.name.clone(), stored: around.store.read(&manifest.digest)?, engine_id: None })
 }
 
 /// The unpacked layers of an image, over which each program gets an overlay.

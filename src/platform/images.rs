@@ -17,11 +17,17 @@ pub struct InStore {
     pub name: String,
     /// It.
     pub stored: Stored,
+    /// What an engine calls it, where it came from one.
+    pub engine_id: Option<String>,
 }
 
 impl InStore {
-    /// What identifies the very image: `NAME@DIGEST` without a tag; of one in a file the digest, because a path means nothing elsewhere.
+    /// What identifies the very image: `NAME@DIGEST` without a tag; of one in a file the digest, because a path means nothing elsewhere; of one in an
+    /// engine its ID there (IMG-17).
     pub fn identifier(&self) -> String {
+        if let Some(id) = &self.engine_id {
+            return id.clone();
+        }
         if matches!(Place::parse(&self.name), Ok(Place::Layout { .. } | Place::Archive { .. })) {
             return self.stored.digest.to_string();
         }
@@ -33,7 +39,7 @@ impl InStore {
 
 impl From<BaseImage> for InStore {
     fn from(image: BaseImage) -> Self {
-        Self { name: image.name.familiar(), stored: image.stored }
+        Self { name: image.name.familiar(), stored: image.stored, engine_id: None }
     }
 }
 
@@ -67,17 +73,17 @@ impl Images<'_> {
     /// # Errors
     /// When it is not to be had, or damaged.
     pub fn bring(&self, place: &Place) -> Result<InStore> {
-        let named = |name: &Reference, stored| Ok(InStore { name: name.familiar(), stored });
+        let named = |name: &Reference, stored| Ok(InStore { name: name.familiar(), stored, engine_id: None });
         match place {
             Place::Layout { folder, tag } => {
                 let stored = read_layout(self.store, folder, tag.as_deref(), here())?;
-                Ok(InStore { name: place.to_string(), stored })
+                Ok(InStore { name: place.to_string(), stored, engine_id: None })
             }
             Place::Archive { file, name } => {
                 let found = read_archive(self.store, file, name.as_ref(), here())?;
-                Ok(InStore { name: place.to_string(), stored: found.stored })
+                Ok(InStore { name: place.to_string(), stored: found.stored, engine_id: None })
             }
-            Place::Engine(Some(name)) => named(name, self.of_engine(name)?),
+            Place::Engine(Some(name)) => self.of_engine(name),
             Place::Engine(None) => Err(Error::new("`docker:` names no image")).hint("write `docker:NAME`"),
             Place::Registry(name) => named(name, registry::pull(self.registries, name, self.store, self.output)?),
             Place::Store(name) => named(name, self.of_store(name)?),
@@ -93,12 +99,19 @@ impl Images<'_> {
         self.store.find(name)?.context(|| format!("there is no image `{name}` in the store")).hint("`cooper images` lists what is there")
     }
 
-    fn of_engine(&self, name: &Reference) -> Result<Stored> {
+    fn of_engine(&self, name: &Reference) -> Result<InStore> {
         let found = Engine::connect(self.engine)?.bring(name, here(), self.store, self.output)?;
         let found = found.context(|| format!("the engine has no image `{name}`")).hint("`docker images` lists what it has")?;
         // A name keeps it from being pruned.
-        self.store.name(name, &found)?;
-        Ok(found)
+        self.store.name(name, &found.stored)?;
+        let mut stored = found.stored;
+        // What the container was like that an engine made the image from is no part of images that stand on it, as in the reference.
+        let config = &mut stored.image.config;
+        config.other.remove("container_config");
+        config.config.image.clear();
+        config.container.clear();
+        config.docker_version.clear();
+        Ok(InStore { name: name.familiar(), stored, engine_id: Some(found.id) })
     }
 
     fn named(&self, name: &Reference) -> Result<Stored> {

@@ -182,7 +182,8 @@ impl Images<'_> {
 impl Engine {
     fn fetched(&self, name: &Reference, images: &Images) -> Result<Stored> {
         let found = self.bring(name, super::images::here(), images.store, images.output)?;
-        found.context(|| format!("the engine has no image `{name}`")).hint("`docker images` lists what it has")
+        let found = found.context(|| format!("the engine has no image `{name}`")).hint("`docker images` lists what it has")?;
+        Ok(found.stored)
     }
 }
 

@@ -142,7 +142,12 @@ fn an_image_comes_into_the_store_once() {
     });
     let store = Store::open(&folder.path().join("store")).unwrap();
     let connected = engine.connect().unwrap();
-    let bring = |name: &str| connected.bring(&Reference::parse(name).unwrap(), ("linux", "amd64"), &store, &Output::quiet()).unwrap();
+    let bring = |name: &str| {
+        connected
+            .bring(&Reference::parse(name).unwrap(), ("linux", "amd64"), &store, &Output::quiet())
+            .unwrap()
+            .map(|brought| brought.stored)
+    };
     let first = bring("builder").unwrap();
     store.name(&Reference::parse("other").unwrap(), &first).unwrap();
     let second = bring("builder").unwrap();
