@@ -10,6 +10,9 @@ use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 
+/// Changes when equal tars become other blobs: what is kept under a key of what it was made of is then made anew.
+pub const ENCODER: u32 = 2;
+
 /// Bytes that become one member.
 const BLOCK: usize = 1 << 20;
 /// Stronger levels take more than one and a half times as long for a twentieth less.

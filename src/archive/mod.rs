@@ -15,6 +15,7 @@ mod whiteouts;
 mod write;
 
 pub use capability::capability;
+pub use compress::ENCODER;
 pub use entry::{Entry, Kind};
 pub use layer::{Form, LayerWriter, Written};
 pub use normal::copy_with_time;

@@ -1,6 +1,7 @@
 //! The base images of a built-in builder: locks resolved and kept, layers composed from Debian packages, each only once.
 
 use super::memory;
+use crate::archive::ENCODER;
 use crate::debian::compose::{self, RULES, compose};
 use crate::debian::{Base, Cache, Finding, Index, Kind, Lock, Mirrors, Refresh, fetch, resolve};
 use crate::error::{Context, Result};
@@ -115,7 +116,7 @@ impl<'a> Distribution<'a> {
         let lock = self.lock(kind, extras)?;
         let below = if extras.is_empty() { None } else { Some(self.image(kind, &[])?) };
         let key = format!(
-            "{RULES} {} {} {} {extras:?}",
+            "{RULES} {ENCODER} {} {} {} {extras:?}",
             self.text,
             lock.digest(),
             below.as_ref().map_or("", |below| below.stored.digest.as_str())

@@ -3,7 +3,7 @@
 
 use super::base_image::BaseImage;
 use super::rootfs::RootFs;
-use crate::archive::{Entry, LayerWriter, TarWriter};
+use crate::archive::{ENCODER, Entry, LayerWriter, TarWriter};
 use crate::error::{Context, Error, Result};
 use crate::image::{Digest, History, Reference};
 use crate::output::Output;
@@ -26,7 +26,7 @@ const COLLECTED: &str = "/tmp/compiled";
 pub fn with_compiled_python(image: BaseImage, store: &Store, output: &Output) -> Result<BaseImage> {
     let Some(python) = image.lock.packages.iter().map(|package| &package.name).find(|name| is_interpreter(name)) else { return Ok(image) };
     let python = python.trim_end_matches("-minimal").to_string();
-    let key = Digest::of(format!("{RULES} {}", image.stored.digest).as_bytes());
+    let key = Digest::of(format!("{RULES} {ENCODER} {}", image.stored.digest).as_bytes());
     let full = image.name.familiar();
     let name = Reference::parse(&format!("{}:{}", full.split(':').next().unwrap_or(&full), &key.hex()[..16]))?;
     if let Some(stored) = store.find(&name)? {

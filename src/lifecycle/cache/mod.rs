@@ -15,6 +15,7 @@ pub use volume::VolumeCache;
 use super::documents::layers_metadata::{BuildpackLayer, BuildpackLayers};
 use super::layer::fingerprint::Fingerprint;
 use super::layer::{Owner, Parents};
+use crate::archive::ENCODER;
 use crate::error::Result;
 use crate::image::Descriptor;
 use crate::output::Output;
@@ -89,7 +90,7 @@ pub struct Blob {
 /// What else than the files went into a layer: with other rules, the same files make another layer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Rules {
-    /// Changes with what this program makes of equal files.
+    /// Changes with what this program makes of equal files: [`ENCODER`].
     pub version: u32,
     /// The owner of the files in the image.
     pub owner: Owner,
@@ -100,7 +101,7 @@ pub struct Rules {
 impl Rules {
     /// The rules of this version of the program.
     pub fn new(owner: Owner, path: &str) -> Self {
-        Self { version: 1, owner, path: path.to_string() }
+        Self { version: ENCODER, owner, path: path.to_string() }
     }
 }
 

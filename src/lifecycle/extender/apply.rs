@@ -12,6 +12,7 @@ use super::generated::Applied;
 use super::layer::Files;
 use super::root::{Program, Root, clean};
 use super::steps::Steps;
+use crate::archive::ENCODER;
 use crate::error::{Advice, Context as _, Error, Result};
 use crate::image::{Digest, Image, Layer};
 use crate::lifecycle::log::{Level, Log};
@@ -218,7 +219,7 @@ impl<'a> Apply<'a> {
     fn key(&self, parts: &[&str]) -> Digest {
         let config = &self.image.config.config;
         let layers: Vec<&str> = self.image.layers.iter().map(|layer| layer.diff_id.as_str()).collect();
-        let state = serde_json::json!([1, layers, config.env, config.user, config.working_dir, config.shell, parts]);
+        let state = serde_json::json!([ENCODER, layers, config.env, config.user, config.working_dir, config.shell, parts]);
         Digest::of(state.to_string().as_bytes())
     }
 
