@@ -26,7 +26,7 @@ use naming::or_id;
 use serde::Deserialize;
 use settings::Endpoint;
 use std::io::{ErrorKind, Read};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// The newest version of the interface that this program speaks, as the minor number after `1.`.
 const NEWEST: u32 = 49;
@@ -50,6 +50,8 @@ pub struct Engine {
     /// The version of the interface, as the minor number after `1.`.
     version: u32,
     is_podman: bool,
+    /// What it is, once it was asked.
+    kind: OnceLock<Kind>,
 }
 
 impl Engine {
@@ -87,7 +89,7 @@ impl Engine {
         // Every engine that people still run says it.
         let version = version.and_then(|version| version.strip_prefix("1.")?.parse().ok());
         let version: u32 = version.context(|| "it is no Docker or Podman engine").context(|| describe).hint(hint)?;
-        Ok(Self { connection: Box::new(Mutex::new(connection)), version: version.min(NEWEST), is_podman })
+        Ok(Self { connection: Box::new(Mutex::new(connection)), version: version.min(NEWEST), is_podman, kind: OnceLock::new() })
     }
 
     /// Asks for a sign of life, unless the engine is at work for us; so the connection stays open while nobody needs it (CRE-06).
@@ -204,10 +206,13 @@ impl Engine {
         if self.is_podman {
             return Ok(Kind::Podman);
         }
+        if let Some(kind) = self.kind.get() {
+            return Ok(*kind);
+        }
         let info: Option<Info> = self.document("/info").context(|| "cannot ask the engine how it keeps images")?;
         let status = info.and_then(|info| info.driver_status).unwrap_or_default();
         let in_containerd = status.iter().any(|[_, value]| value.contains("io.containerd.snapshotter"));
-        Ok(if in_containerd { Kind::Containerd } else { Kind::Docker })
+        Ok(*self.kind.get_or_init(|| if in_containerd { Kind::Containerd } else { Kind::Docker }))
     }
 
     /// The documents of an image of this program's own platform, where the engine can tell them apart; else the only ones (IMG-36).
