@@ -7,8 +7,8 @@ use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
-const HEAD: &str = "# Conformance\n\nEach requirement of the platform, buildpack and image extension specifications, and of what the reference does beyond them, with \
-    the tests that\nshow it, or the reason why none does. This page is generated: `COOPER_WRITE_DOCS=1 cargo test --locked --test main \
+const HEAD: &str = "# Conformance\n\nEach requirement of the platform, buildpack and image extension specifications, of what the reference does beyond them, and of the\n\
+    OCI Distribution Specification for clients (DIST), with the tests that show it, or the reason why none does. This page is generated: `COOPER_WRITE_DOCS=1 cargo test --locked --test main \
     conformance` writes it anew from\n`conformance-rows.tsv`, `conformance-reasons.tsv` and the comments of the tests.\n";
 
 /// Requirement rows and, for those without a test, why.

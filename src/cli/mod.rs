@@ -61,28 +61,31 @@ struct CommandLine {
     command: Command,
 }
 
+/// What the options of every command stand under, so that a command's own come first.
+const EVERY: &str = "Options of every command";
+
 #[derive(clap::Args)]
 struct Global {
     /// Say only what was asked for: for a build, the digest.
-    #[arg(long, short, global = true, conflicts_with = "verbose")]
+    #[arg(help_heading = EVERY, long, short, global = true, conflicts_with = "verbose")]
     quiet: bool,
     /// Say every step.
-    #[arg(long, short, global = true)]
+    #[arg(help_heading = EVERY, long, short, global = true)]
     verbose: bool,
     /// Write no colours.
-    #[arg(long, global = true)]
+    #[arg(help_heading = EVERY, long, global = true)]
     no_color: bool,
     /// Write colours even where the output is not a terminal.
-    #[arg(long, global = true, conflicts_with = "no_color")]
+    #[arg(help_heading = EVERY, long, global = true, conflicts_with = "no_color")]
     force_color: bool,
     /// Start each line with the time of day in UTC.
-    #[arg(long, global = true)]
+    #[arg(help_heading = EVERY, long, global = true)]
     timestamps: bool,
     /// Use no network: what is not on this machine is an error.
-    #[arg(long, global = true, env = "COOPER_OFFLINE", value_parser = clap::builder::FalseyValueParser::new())]
+    #[arg(help_heading = EVERY, long, global = true, env = "COOPER_OFFLINE", value_parser = clap::builder::FalseyValueParser::new())]
     offline: bool,
     /// Folder that keeps images, caches and Debian packages [default: $XDG_DATA_HOME/cooper].
-    #[arg(long, global = true, env = "COOPER_STORE", value_name = "DIR")]
+    #[arg(help_heading = EVERY, long, global = true, env = "COOPER_STORE", value_name = "DIR")]
     store: Option<PathBuf>,
 }
 

@@ -9,10 +9,10 @@ use std::path::PathBuf;
 #[derive(clap::Args)]
 pub(super) struct Reach {
     /// Registry, or beginning of images' names, that may be reached without encryption; repeatable.
-    #[arg(long, value_name = "PREFIX")]
+    #[arg(help_heading = "Registries", long, value_name = "PREFIX")]
     insecure_registry: Vec<String>,
     /// File with authorities that registries' certificates may be signed by, besides the system's; repeatable.
-    #[arg(long, value_name = "FILE")]
+    #[arg(help_heading = "Registries", long, value_name = "FILE")]
     ca: Vec<PathBuf>,
 }
 

@@ -63,6 +63,7 @@ pub(super) fn shown(url: &Url) -> String {
 mod tests {
     use super::*;
 
+    /// DIST-16.
     #[test]
     fn what_is_shown_is_harmless() {
         let body = br#"{"errors":[{"code":"DENIED","message":"no \u001b[31mway"},{"code":"X"}]}"#;

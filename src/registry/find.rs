@@ -223,6 +223,7 @@ mod tests {
     use super::*;
 
     /// IMG-15.
+    /// DIST-04.
     #[test]
     fn a_list_of_images_is_asked_for_this_processor() {
         let entry = |platform: serde_json::Value, text: &str| Descriptor {

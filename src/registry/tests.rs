@@ -44,6 +44,7 @@ fn name(server: &Registry, repository: &str) -> Reference {
 }
 
 /// IMG-13, IMG-17.
+/// DIST-01, DIST-02, DIST-06, DIST-11.
 #[test]
 fn what_is_pushed_is_pulled_again() {
     let server = Registry::start();

@@ -55,6 +55,7 @@ fn an_unchanged_layer_is_not_sent_again() {
 }
 
 /// CACHE-12.
+/// DIST-15.
 #[test]
 fn the_former_cache_is_deleted_for_old_platforms_only() {
     for (api, stays) in [("0.12", false), ("0.13", true)] {

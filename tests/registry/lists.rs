@@ -19,6 +19,7 @@ fn well(machine: &Machine, arguments: &[&str]) -> String {
 
 /// CLI-46.
 /// The images come from other repositories; the list's own gets what it lacks.
+/// DIST-12.
 #[test]
 fn a_list_is_put_together_and_sent_with_its_images() {
     let registry = Registry::start();

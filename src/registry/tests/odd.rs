@@ -53,6 +53,7 @@ fn with_auth(value: serde_json::Value) -> Registries {
 }
 
 /// IMG-16.
+/// DIST-16, DIST-17.
 #[test]
 fn passing_faults_are_waited_for_and_refusals_are_not() {
     let count = AtomicUsize::new(0);
@@ -79,6 +80,7 @@ fn passing_faults_are_waited_for_and_refusals_are_not() {
 
 /// IMG-09, IMG-13.
 /// A token for what is to be done, from where the registry says.
+/// DIST-18.
 #[test]
 fn tokens_are_asked_for_and_kept() {
     let (documents, sound) = sound();
@@ -134,6 +136,7 @@ fn one_token_is_enough_for_requests_at_once() {
 }
 
 /// A token that the registry takes no more is replaced once.
+/// DIST-18.
 #[test]
 fn a_token_that_is_refused_is_replaced_once() {
     let server = Odd::start(|asked, host| match asked.line.starts_with("GET /token") {
@@ -146,6 +149,7 @@ fn a_token_that_is_refused_is_replaced_once() {
 }
 
 /// A registry sends us elsewhere for a blob: nobody there sees the credential, and an upload that it sends elsewhere does not show it either.
+/// DIST-05, DIST-07.
 #[test]
 fn credentials_go_to_their_registry_only() {
     let other = Odd::start(|asked, _| match asked.line.starts_with("GET ") {
@@ -175,6 +179,7 @@ fn credentials_go_to_their_registry_only() {
     assert!(server.asked().iter().any(|asked| asked.authorization.as_deref() == Some("Basic dTpw")));
 }
 
+/// DIST-01, DIST-02.
 #[test]
 fn what_is_not_what_was_asked_for_is_refused() {
     let (documents, sound) = sound();
@@ -210,6 +215,7 @@ fn what_is_not_what_was_asked_for_is_refused() {
     }
 }
 
+/// DIST-13.
 #[test]
 fn no_document_is_endless() {
     let endless = Odd::start(|_, _| Some((200, vec![("content-length", "99999999999".into())], vec![b' '; 6 << 20])));
@@ -222,6 +228,7 @@ fn no_document_is_endless() {
     assert_eq!(registries().tags(&circle.name("a:1")).unwrap(), ["x"]);
 }
 
+/// DIST-03.
 #[test]
 fn a_blob_that_breaks_off_goes_on_where_it_broke() {
     let content: &[u8] = b"0123456789";
@@ -242,6 +249,7 @@ fn a_blob_that_breaks_off_goes_on_where_it_broke() {
 
 /// IMG-27.
 /// A registry that cannot mount says where it waits for the blob, or refuses; then the blob is sent.
+/// DIST-07, DIST-10.
 #[test]
 fn what_cannot_be_mounted_is_sent() {
     for status in [202, 403] {

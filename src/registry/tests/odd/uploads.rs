@@ -27,6 +27,7 @@ fn a_blob_that_cannot_be_finished_is_an_error() {
 
 /// IMG-16.
 /// Something between us and the registry takes no large bodies; then smaller ones are sent.
+/// DIST-08.
 #[test]
 fn a_blob_that_is_too_large_for_one_request_is_sent_in_pieces() {
     let pieces = Arc::new(Mutex::new(Vec::new()));
@@ -58,6 +59,7 @@ fn a_blob_that_is_too_large_for_one_request_is_sent_in_pieces() {
 
 /// IMG-16.
 /// A registry that says what arrived gets the rest; one that does not gets all again.
+/// DIST-09.
 #[test]
 fn an_upload_goes_on_where_it_broke() {
     for (knows, expected) in [(true, vec!["none", "1048576-9437183"]), (false, vec!["none", "none"])] {
