@@ -109,13 +109,14 @@ fn gets_what_it_lacks(kind: Kind) {
     assert_eq!(succeed(&mut other.machine.command(&["store", "verify"])), "the store is valid\n");
 }
 
-/// The blobs of an image that another tool pushed to a registry are not those that this program makes of the same tars.
+/// What containerd had goes with the last name of an image, though the store still knows the manifest.
+///
+/// IMG-25.
 #[test]
 fn an_engine_gets_all_layers_where_it_would_lack_one() {
     let (place, engine) = (Place::new(), Engine::of(Kind::Containerd));
     let (_, source) = place.small("1", &[("base", b"base"), ("app", b"one")]);
     place.said(engine, &["copy", &source, "docker:would:1"]);
-    // The layers are in the engine by their digests only.
     succeed(&mut engine.docker(&["rmi", "--force", "would:1"]));
     let said = place.said(engine, &["copy", "--verbose", &source, "docker:would:2"]);
     assert!(said.contains("the engine gets 2 of 2 layers\n"), "{said}");
