@@ -54,7 +54,7 @@ fn wrong_words_on_the_command_line() {
         1,
         &["there is no builder `none`", "trixie and bookworm"],
     );
-    fails(&machine, &["build", "x", "--path", app, "--output", "tar:x"], 1, &["`tar` is no kind of output"]);
+    fails(&machine, &["build", "x", "--path", app, "--output", "tar:x"], 1, &["cannot write to `tar:x`: the store gets every image"]);
     fails(&machine, &["build", "x", "--path", app, "--default-process", "none"], 62, &["none"]);
     fails(&machine, &["run", "no-such-image"], 1, &["there is no image `no-such-image`"]);
     fails(&machine, &["rmi", "no-such-image"], 1, &["there is no image `no-such-image`"]);

@@ -19,6 +19,7 @@ mod kill;
 mod mmdebstrap;
 mod phases;
 mod publish;
+mod rebase;
 mod reference;
 mod registry;
 mod support;

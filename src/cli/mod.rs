@@ -11,6 +11,7 @@ mod login;
 mod manifest;
 mod pull;
 mod push;
+mod rebase;
 mod registries;
 mod rmi;
 mod run;
@@ -100,6 +101,7 @@ enum Command {
     Tag(tag::Arguments),
     Rmi(rmi::Arguments),
     Inspect(inspect::Arguments),
+    Rebase(rebase::Arguments),
     Builder(builder::Arguments),
     Lifecycle(lifecycle::Arguments),
     Manifest(manifest::Arguments),
@@ -184,6 +186,7 @@ impl CommandLine {
             Command::Tag(arguments) => arguments.run(&session),
             Command::Rmi(arguments) => arguments.run(&session),
             Command::Inspect(arguments) => arguments.run(&session),
+            Command::Rebase(arguments) => arguments.run(&session),
             Command::Builder(arguments) => arguments.run(&session),
             Command::Lifecycle(arguments) => arguments.run(&session),
             Command::Store(arguments) => arguments.run(&session),

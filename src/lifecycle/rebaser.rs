@@ -5,7 +5,7 @@ use super::documents::LIFECYCLE_METADATA_LABEL;
 use super::documents::layers_metadata::{RunImageMetadata, Stack};
 use super::documents::run::RunImageNames;
 use crate::error::{Context, Error, Result};
-use crate::image::{Image, Layer, to_json};
+use crate::image::{Image, Layer, Reference, to_json};
 use crate::output::Output;
 use launcher::api::Api;
 use serde::{Deserialize, Serialize};
@@ -30,6 +30,8 @@ pub struct Rebase<'a> {
     pub platform_api: Api,
     /// Whether doubts only cause warnings.
     pub force: bool,
+    /// Whether another tag of a run image that is known counts as known: it is a patch.
+    pub tags_are_patches: bool,
 }
 
 /// The label as a rebase changes it; the rest keeps its text, whatever its shape (REB-16).
@@ -113,7 +115,7 @@ fn dated(layer: &Layer) -> Layer {
 
 /// REB-11: with force, another run image takes the place of the names that were known.
 fn renamed(mut label: Label, request: &Rebase) -> Label {
-    if request.platform_api < Api::new(0, 12) || is_known(&label, request.run_name) {
+    if request.platform_api < Api::new(0, 12) || is_known(&label, request) {
         return label;
     }
     label.run_image.image = request.run_name.to_string();
@@ -124,11 +126,18 @@ fn renamed(mut label: Label, request: &Rebase) -> Label {
     label
 }
 
-fn is_known(label: &Label, name: &str) -> bool {
+fn is_known(label: &Label, request: &Rebase) -> bool {
+    let name = request.run_name;
     let own = RunImageNames { image: label.run_image.image.clone(), mirrors: label.run_image.mirrors.clone() };
     let stack =
         label.stack.as_ref().map(|stack| RunImageNames { image: stack.run_image.image.clone(), mirrors: stack.run_image.mirrors.clone() });
-    own.contains(name) || stack.is_some_and(|stack| stack.contains(name))
+    let names: Vec<RunImageNames> = std::iter::once(own).chain(stack).collect();
+    names.iter().any(|names| names.contains(name) || request.tags_are_patches && names.all().any(|known| is_same_repository(known, name)))
+}
+
+fn is_same_repository(one: &str, other: &str) -> bool {
+    let repository = |name: &str| Reference::parse(name).map(|name| (name.registry().to_string(), name.repository().to_string()));
+    matches!((repository(one), repository(other)), (Ok(one), Ok(other)) if one == other)
 }
 
 /// REB-17, REB-18.
@@ -152,7 +161,7 @@ fn check(request: &Rebase, label: &Label, output: &Output) -> Result<()> {
             doubted(doubt, request.force, output)?;
         }
     }
-    if request.platform_api >= Api::new(0, 12) && !is_known(label, request.run_name) {
+    if request.platform_api >= Api::new(0, 12) && !is_known(label, request) {
         let doubt = format!("new base image '{}' not found in existing run image metadata", request.run_name);
         doubted(doubt, request.force, output)?;
     }

@@ -21,6 +21,7 @@ mod own_sbom;
 mod packages;
 pub mod place;
 pub mod pull;
+pub mod rebase;
 mod rootfs;
 pub mod run;
 pub mod transfer;

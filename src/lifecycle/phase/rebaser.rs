@@ -49,6 +49,7 @@ pub(super) fn run(inputs: &Inputs, phase: &Phase) -> Result<()> {
         run_name: &run_name,
         platform_api: inputs.api,
         force: inputs.is_on("force"),
+        tags_are_patches: false,
     };
     let rebased = phase.timed("Rebaser", || rebase(&request, phase.output)).code(REBASE_WENT_WRONG)?;
     let scratch = scratch(inputs)?;

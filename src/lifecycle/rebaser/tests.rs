@@ -32,7 +32,8 @@ fn app(api: &str) -> Image {
 }
 
 fn rebased(app: &Image, run: &Image, name: &str, force: bool) -> Result<Image> {
-    let request = Rebase { app, run, run_reference: "new@sha256:1", run_name: name, platform_api: Api::new(0, 15), force };
+    let request =
+        Rebase { app, run, run_reference: "new@sha256:1", run_name: name, platform_api: Api::new(0, 15), force, tags_are_patches: false };
     rebase(&request, &Output::quiet())
 }
 
@@ -121,4 +122,26 @@ fn old_apps_are_compared_by_stack() {
     assert_eq!(says(&old, &run), Ok(()));
     old.config.config.labels.as_mut().unwrap().remove(LIFECYCLE_METADATA_LABEL);
     assert!(run_image_names(&old, Api::new(0, 15)).is_err());
+}
+
+/// Another tag of a run image is a patch, where a platform says so; what the label names stays.
+#[test]
+fn another_tag_of_the_run_image_needs_no_force() {
+    let (app, run) = (app("0.15"), run_image(&["new base"]));
+    let with = |run_name, tags_are_patches| {
+        let request = Rebase {
+            app: &app,
+            run: &run,
+            run_reference: "new@sha256:1",
+            run_name,
+            platform_api: Api::new(0, 15),
+            force: false,
+            tags_are_patches,
+        };
+        rebase(&request, &Output::quiet())
+    };
+    assert!(with("acme/run:1.3", false).is_err());
+    assert!(with("acme/run:1.3", true).unwrap().label(LIFECYCLE_METADATA_LABEL).unwrap().contains(r#""image":"acme/run","#));
+    assert!(with("r.test/run:2", true).is_ok());
+    assert!(with("acme/other", true).is_err());
 }

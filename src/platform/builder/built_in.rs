@@ -7,7 +7,9 @@ use crate::image::Digest;
 use crate::lifecycle::documents::run::{RunImageNames, RunImages};
 use crate::output::Output;
 use crate::platform::base_image::Distribution;
+use crate::platform::compiled::with_compiled_python;
 use crate::platform::embedded::{BUILDERS, BUILDPACKS, BuiltIn, MODULES};
+use crate::platform::images::{Images, InStore};
 use crate::store::Store;
 use serde::Serialize;
 use std::fs;
@@ -93,6 +95,19 @@ pub fn update(name: &str, mirrors: &Mirrors, store: &Store, output: &Output) -> 
         }
     }
     Ok(changes)
+}
+
+/// The run image of a built-in builder with these packages; `update` chooses all packages anew from the newest indexes before.
+///
+/// # Errors
+/// When there is no such builder, or the image cannot be composed.
+pub fn run_image(name: &str, packages: &[String], update: bool, mirrors: &Mirrors, images: &Images) -> Result<InStore> {
+    let built_in = find(name)?;
+    let distribution = Distribution::new(built_in.name, built_in.base, mirrors, images.store, images.output)?;
+    if update {
+        distribution.update()?;
+    }
+    Ok(with_compiled_python(distribution.image(Kind::Run, packages)?, images.store, images.output)?.into())
 }
 
 fn find(name: &str) -> Result<&'static BuiltIn> {

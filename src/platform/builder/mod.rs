@@ -3,7 +3,7 @@
 mod built_in;
 mod from_image;
 
-pub use built_in::{Description, default_name, inspect, update};
+pub use built_in::{Description, default_name, has as is_built_in, inspect, run_image, update};
 
 use super::base_image::Distribution;
 use super::images::{Images, InStore};

@@ -1,0 +1,101 @@
+//! Another run image under an app, without a build.
+
+use crate::support::builder::Builder;
+use crate::support::{Machine, Registry, repository, run, succeed};
+use serde_json::Value;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+fn manifest(registry: &Registry, name: &str) -> Value {
+    let text =
+        succeed(Command::new("skopeo").args(["inspect", "--raw", "--tls-verify=false", &format!("docker://{}", registry.name(name))]));
+    serde_json::from_str(&text).unwrap()
+}
+
+fn layers(manifest: &Value) -> Vec<String> {
+    manifest["layers"].as_array().unwrap().iter().map(|layer| layer["digest"].as_str().unwrap().to_string()).collect()
+}
+
+/// A run image that was patched: one file more.
+fn patched(run_image: &str, folder: &Path) -> String {
+    let layout = folder.join("patched");
+    let place = format!("{}:x", layout.display());
+    succeed(Command::new("skopeo").args(["copy", "--quiet", run_image, &format!("oci:{place}")]));
+    // umoci writes no padding.
+    fs::write(folder.join("file"), "patched\n".repeat(64)).unwrap();
+    succeed(Command::new("umoci").args(["insert", "--rootless", "--image", &place]).arg(folder.join("file")).arg("/etc/patched"));
+    format!("oci:{place}")
+}
+
+/// IMG-27, REB-12, REB-13, REB-20.
+#[test]
+fn a_published_app_is_rebased_without_moving_layers() {
+    let (machine, folder) = (Machine::shared(), tempfile::tempdir().unwrap());
+    let builder = Builder::new(&machine, folder.path());
+    let registry = Registry::start();
+    let (run_image, image) = (registry.name("base/run:1"), registry.name("team/app:1"));
+    let source = builder.run_image_layout(&machine, folder.path());
+    let push = |source: &str, name: &str| {
+        succeed(Command::new("skopeo").args(["copy", "--quiet", "--dest-tls-verify=false", source, &format!("docker://{name}")]));
+    };
+    push(&source, &run_image);
+    let app = repository("fixtures/builder/app");
+    let job = Machine::empty(&folder.path().join("job"));
+    let arguments =
+        ["build", &image, "--path", app.to_str().unwrap(), "--builder", &builder.name(), "--run-image", &run_image, "--publish"];
+    succeed(&mut job.command(&arguments));
+
+    let elsewhere = Machine::empty(&folder.path().join("elsewhere"));
+    let rebase = |more: &[&str]| {
+        let output = run(elsewhere.command(&["rebase", &image, "--publish"]).args(more));
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    // The builder names a run image of its own. With force, the one that is given takes its place.
+    let (code, said) = rebase(&["--run-image", &run_image]);
+    assert!(code == Some(72) && said.contains("not found in existing run image metadata"), "{said}");
+    assert_eq!(rebase(&["--run-image", &run_image, "--force"]).0, Some(0));
+    let before = manifest(&registry, "team/app:1");
+    let (code, said) = rebase(&["--check"]);
+    assert!(code == Some(0) && said.contains("already"), "{said}");
+    push(&patched(&source, folder.path()), &run_image);
+    push(&patched(&source, folder.path()), &registry.name("base/other:1"));
+    assert_eq!(rebase(&["--check"]).0, Some(10));
+    assert_eq!(manifest(&registry, "team/app:1"), before);
+    let (code, said) = rebase(&["--run-image", &registry.name("base/other:1")]);
+    assert!(code == Some(72) && said.contains("not found in existing run image metadata"), "{said}");
+
+    let asked = registry.requests().len();
+    let (code, said) = rebase(&["--tag", &registry.name("team/app:2")]);
+    assert!(code == Some(0) && said.contains("team/app:2 on"), "{said}");
+    let after = manifest(&registry, "team/app:1");
+    let (old, new, base) = (layers(&before), layers(&after), layers(&manifest(&registry, "base/run:1")));
+    assert_eq!(new[..base.len()], base);
+    assert_eq!(new[base.len()..], old[base.len() - 1..]);
+    assert_eq!(manifest(&registry, "team/app:2"), after);
+    let requests = registry.requests()[asked..].to_vec();
+    let moved = |request: &&String| request.starts_with("GET ") && new.iter().any(|layer| request.contains(layer));
+    assert!(!requests.iter().any(|request| moved(&request)), "{requests:#?}");
+    assert_eq!(rebase(&["--check"]).0, Some(0));
+
+    // The new tag of a run image that is known is a patch. The app runs, on the new files.
+    succeed(&mut elsewhere.command(&["copy", &run_image, &registry.name("base/run:2")]));
+    assert_eq!(rebase(&["--run-image", &registry.name("base/run:2")]).0, Some(0));
+    succeed(&mut elsewhere.command(&["pull", &image]));
+    assert_eq!(succeed(&mut elsewhere.command(&["run", &image])), "linux production exec.d hello\n");
+    let read = ["run", &image, "--entrypoint", "launcher", "--", "cat", "/etc/patched"];
+    assert!(succeed(&mut elsewhere.command(&read)).starts_with("patched\n"));
+}
+
+#[test]
+fn an_app_of_the_store_knows_what_it_stands_on() {
+    let machine = Machine::shared();
+    machine.prepare();
+    let digest = machine.built("rebased", &repository("fixtures/apps/python-fastapi"), &[]);
+    let output = run(&mut machine.command(&["rebase", "rebased", "--offline"]));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.contains("already") && said.contains(&digest), "{said}");
+    let output = run(&mut machine.command(&["rebase", "nothing", "--offline"]));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said.contains("there is no image `nothing`") && said.contains("--publish"), "{said}");
+}
