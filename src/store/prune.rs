@@ -91,7 +91,8 @@ impl Store {
     pub(super) fn clear_stale(&self) -> Result<()> {
         let clear = || -> std::io::Result<()> {
             for entry in fs::read_dir(self.root.join("tmp"))? {
-                remove_tree(&entry?.path())?;
+                // What a killed program started may still write there; then the next who opens the store clears it.
+                drop(remove_tree(&entry?.path()));
             }
             Ok(())
         };

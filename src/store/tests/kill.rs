@@ -51,3 +51,28 @@ fn a_kill_at_any_moment_leaves_it_valid() {
     }
     assert!(Store::open(folder.path()).unwrap().list().unwrap().len() > 5, "nothing was done");
 }
+
+/// Programs that a killed build started may go on for a moment.
+#[test]
+fn what_is_still_written_to_keeps_nobody_from_opening_the_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let stale = folder.path().join("tmp/work-stale");
+    let ended = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for number in 0_u32.. {
+                if ended.load(std::sync::atomic::Ordering::Relaxed) {
+                    return;
+                }
+                // It is cleared away in between.
+                drop(fs::create_dir_all(stale.join("upper")));
+                drop(fs::write(stale.join(format!("upper/{number}")), ""));
+            }
+        });
+        let opened: Vec<bool> = (0..300).map(|_| Store::open(folder.path()).is_ok()).collect();
+        ended.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert!(opened.iter().all(|opened| *opened));
+    });
+    drop(Store::open(folder.path()).unwrap());
+    assert!(!stale.exists());
+}
