@@ -2,7 +2,6 @@
 
 use super::compress::Gzip;
 use crate::image::{Digest, Hashing};
-use sha2::{Digest as _, Sha256};
 use std::io::{self, Write};
 
 /// What a layer's blob is.
@@ -15,14 +14,10 @@ pub enum Form {
 }
 
 /// Takes a layer's tar and writes its blob. [`LayerWriter::finish`] must be called at the end.
-pub struct LayerWriter<W: Write> {
-    encoder: Encoder<W>,
-    tar_size: u64,
-}
-
-enum Encoder<W: Write> {
-    Gzip(Box<Gzip<Hashing<W>>>, Sha256),
-    /// The blob's digest is the tar's.
+pub enum LayerWriter<W: Write> {
+    /// Hashes the tar, compresses it, and hashes the blob.
+    Gzip(Box<Hashing<Gzip<Hashing<W>>>>),
+    /// The blob is the tar.
     Tar(Hashing<W>),
 }
 
@@ -42,12 +37,11 @@ pub struct Written {
 impl<W: Write> LayerWriter<W> {
     /// A writer whose blob goes into `out`.
     pub fn new(out: W, form: Form) -> Self {
-        let out = Hashing::new(out);
-        let encoder = match form {
-            Form::Gzip => Encoder::Gzip(Box::new(Gzip::new(out)), Sha256::new()),
-            Form::Tar => Encoder::Tar(out),
-        };
-        Self { encoder, tar_size: 0 }
+        let blob = Hashing::new(out);
+        match form {
+            Form::Gzip => Self::Gzip(Box::new(Hashing::new(Gzip::new(blob)))),
+            Form::Tar => Self::Tar(blob),
+        }
     }
 
     /// Ends the blob.
@@ -55,28 +49,27 @@ impl<W: Write> LayerWriter<W> {
     /// # Errors
     /// When `out` fails.
     pub fn finish(self) -> io::Result<(Written, W)> {
-        let (tar, blob) = match self.encoder {
-            Encoder::Gzip(gzip, tar) => (Some(Digest::from_sha256(tar.finalize().into())), gzip.finish()?),
-            Encoder::Tar(blob) => (None, blob),
+        let (tar, blob) = match self {
+            Self::Gzip(tar) => {
+                let tar_size = tar.size();
+                let (diff_id, gzip) = tar.finish();
+                (Some((diff_id, tar_size)), gzip.finish()?)
+            }
+            Self::Tar(blob) => (None, blob),
         };
         let size = blob.size();
         let (digest, out) = blob.finish();
-        Ok((Written { diff_id: tar.unwrap_or_else(|| digest.clone()), tar_size: self.tar_size, digest, size }, out))
+        let (diff_id, tar_size) = tar.unwrap_or_else(|| (digest.clone(), size));
+        Ok((Written { diff_id, tar_size, digest, size }, out))
     }
 }
 
 impl<W: Write> Write for LayerWriter<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let count = match &mut self.encoder {
-            Encoder::Gzip(gzip, tar) => {
-                let count = gzip.write(bytes)?;
-                tar.update(&bytes[..count]);
-                count
-            }
-            Encoder::Tar(blob) => blob.write(bytes)?,
-        };
-        self.tar_size += count as u64;
-        Ok(count)
+        match self {
+            Self::Gzip(tar) => tar.write(bytes),
+            Self::Tar(blob) => blob.write(bytes),
+        }
     }
 
     fn flush(&mut self) -> io::Result<()> {

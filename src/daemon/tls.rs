@@ -18,7 +18,7 @@ pub struct Certificates {
 impl Certificates {
     /// The settings for a connection.
     pub(super) fn settings(&self) -> Result<ClientConfig> {
-        let mut trust = Trust { verify: self.verify, ..Trust::default() };
+        let mut trust = Trust::default();
         if let Some(folder) = &self.folder {
             if !folder.is_dir() {
                 return Err(Error::new(format!("there is no folder `{}` with certificates", folder.display()))
@@ -30,7 +30,7 @@ impl Certificates {
             }
             trust.identity = identity(folder)?;
         }
-        trust.settings()
+        trust.settings(self.verify)
     }
 }
 

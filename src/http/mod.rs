@@ -78,16 +78,16 @@ impl Client {
     /// # Errors
     /// When the system's certificates or proxies cannot be used.
     pub fn new() -> Result<Self> {
-        Self::build(trust::tls()?, |builder| builder.read_timeout(SILENCE))
+        Self::build(Trust::default().settings(true)?, |builder| builder.read_timeout(SILENCE))
     }
 
     /// Makes a client for servers that are given credentials: it follows no redirection from HTTPS to HTTP, and tells no server where it was
-    /// sent from. What `trust` says of verifying is overruled by `peer`.
+    /// sent from.
     ///
     /// # Errors
     /// When the certificates or the proxies cannot be used.
     pub fn careful(peer: Peer, trust: Trust) -> Result<Self> {
-        Self::build(Trust { verify: peer == Peer::Verified, ..trust }.settings()?, |builder| {
+        Self::build(trust.settings(peer == Peer::Verified)?, |builder| {
             let builder = builder.referer(false).redirect(request::redirects());
             match peer {
                 Peer::Verified | Peer::Unverified => builder,

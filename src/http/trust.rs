@@ -16,8 +16,6 @@ const OWN_AUTHORITY: &str = "CaUsedAsEndEntity";
 /// Which server to trust, and what to show to it.
 #[derive(Default)]
 pub struct Trust {
-    /// Whether its certificate must be a trusted one; else any will do.
-    pub verify: bool,
     /// Authorities that are trusted besides the host's.
     pub authorities: Vec<CertificateDer<'static>>,
     /// This program's own certificate.
@@ -33,22 +31,16 @@ pub struct Identity {
 }
 
 impl Trust {
-    /// TLS settings for such a server.
+    /// TLS settings for such a server; whatever certificate it shows will do unless they are to `verify` it.
     ///
     /// # Errors
     /// When a certificate or the key cannot be used.
-    pub fn settings(self) -> Result<ClientConfig> {
+    pub fn settings(self, verify: bool) -> Result<ClientConfig> {
         let provider = Arc::new(ring::default_provider());
         let builder = ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions();
         let builder = builder.context(|| "cannot use TLS")?;
-        let builder = if self.verify {
-            let own = self.authorities.clone();
-            let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots(self.authorities)?), provider);
-            let verifier = verifier.build().context(|| "cannot use TLS")?;
-            builder.dangerous().with_custom_certificate_verifier(Arc::new(Verified { verifier, own }))
-        } else {
-            builder.dangerous().with_custom_certificate_verifier(Arc::new(Unverified(provider)))
-        };
+        let trusted = verify.then(|| Trusted::new(self.authorities, provider.clone())).transpose()?;
+        let builder = builder.dangerous().with_custom_certificate_verifier(Arc::new(Verifier { provider, trusted }));
         match self.identity {
             None => Ok(builder.with_no_client_auth()),
             Some(identity) => {
@@ -56,11 +48,6 @@ impl Trust {
             }
         }
     }
-}
-
-/// TLS settings with the host's certificates.
-pub(super) fn tls() -> Result<ClientConfig> {
-    Trust { verify: true, ..Trust::default() }.settings()
 }
 
 fn roots(authorities: Vec<CertificateDer<'static>>) -> Result<RootCertStore> {
@@ -75,14 +62,30 @@ fn roots(authorities: Vec<CertificateDer<'static>>) -> Result<RootCertStore> {
     Ok(roots)
 }
 
-/// Takes what an authority vouches for, and a certificate that was named itself: servers of small teams have one that is its own authority.
+/// Decides whether a server is the one that is meant. That it has its certificate's key is always checked.
 #[derive(Debug)]
-struct Verified {
+struct Verifier {
+    provider: Arc<CryptoProvider>,
+    /// What its certificate must hold to; nothing where any will do.
+    trusted: Option<Trusted>,
+}
+
+/// What an authority vouches for, and certificates that were named themselves: servers of small teams have one that is its own authority.
+#[derive(Debug)]
+struct Trusted {
     verifier: Arc<WebPkiServerVerifier>,
     own: Vec<CertificateDer<'static>>,
 }
 
-impl ServerCertVerifier for Verified {
+impl Trusted {
+    fn new(authorities: Vec<CertificateDer<'static>>, provider: Arc<CryptoProvider>) -> Result<Self> {
+        let own = authorities.clone();
+        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots(authorities)?), provider);
+        Ok(Self { verifier: verifier.build().context(|| "cannot use TLS")?, own })
+    }
+}
+
+impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -91,11 +94,12 @@ impl ServerCertVerifier for Verified {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let verified = self.verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
+        let Some(Trusted { verifier, own }) = &self.trusted else { return Ok(ServerCertVerified::assertion()) };
+        let verified = verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
         match &verified {
             // Its dates were checked before; its name was not.
             Err(rustls::Error::InvalidCertificate(CertificateError::Other(other)))
-                if other.to_string().contains(OWN_AUTHORITY) && self.own.iter().any(|own| own == end_entity) =>
+                if other.to_string().contains(OWN_AUTHORITY) && own.iter().any(|own| own == end_entity) =>
             {
                 verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
                 Ok(ServerCertVerified::assertion())
@@ -110,7 +114,7 @@ impl ServerCertVerifier for Verified {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.verifier.verify_tls12_signature(message, certificate, signature)
+        verify_tls12_signature(message, certificate, signature, &self.provider.signature_verification_algorithms)
     }
 
     fn verify_tls13_signature(
@@ -119,49 +123,10 @@ impl ServerCertVerifier for Verified {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.verifier.verify_tls13_signature(message, certificate, signature)
+        verify_tls13_signature(message, certificate, signature, &self.provider.signature_verification_algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.verifier.supported_verify_schemes()
-    }
-}
-
-/// Takes every certificate; that the server has its key is still checked.
-#[derive(Debug)]
-struct Unverified(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Unverified {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }

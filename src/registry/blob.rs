@@ -5,8 +5,8 @@ use super::fault::fault;
 use super::session::{Access, Call, Session};
 use crate::error::{Context, Error, Result};
 use crate::http::{Failure, Method, Response, repeatedly};
-use crate::image::{Descriptor, Digest, Reference};
-use sha2::{Digest as _, Sha256};
+use crate::image::{Descriptor, Digest, Hashing, Reference};
+use std::io::{self, Write};
 
 impl Registries {
     /// Receives a blob of a repository. `restart` is called before the first byte, as often as that comes; `receive` with each piece. Only when
@@ -47,13 +47,6 @@ pub(super) fn is_there(session: &Session, repository: &str, digest: &Digest, acc
     })
 }
 
-/// What arrived so far.
-#[derive(Default)]
-struct Arrived {
-    hash: Sha256,
-    size: u64,
-}
-
 /// Receives a blob; where the connection breaks, goes on from there if the registry can.
 pub(super) fn read(
     session: &Session,
@@ -63,34 +56,33 @@ pub(super) fn read(
     receive: &mut dyn FnMut(&[u8]) -> Result<()>,
 ) -> Result<()> {
     let path = format!("blobs/{}", blob.digest);
-    let mut arrived = Arrived::default();
+    let mut arrived = Hashing::new(io::sink());
     repeatedly(|| {
         let mut call = Call::new(Method::GET, repository, &path, Access::Pull);
-        if arrived.size > 0 {
-            call.headers.push(("range", format!("bytes={}-", arrived.size)));
+        if arrived.size() > 0 {
+            call.headers.push(("range", format!("bytes={}-", arrived.size())));
         }
         let response = session.send(&call)?;
-        if !goes_on(&response, arrived.size) {
+        if !goes_on(&response, arrived.size()) {
             if response.status() != 200 {
                 return Err(fault(response));
             }
             restart()?;
-            arrived = Arrived::default();
+            arrived = Hashing::new(io::sink());
         }
         let received = response.stream(&mut |piece| {
-            arrived.size += piece.len() as u64;
-            if arrived.size > blob.size {
+            arrived.write_all(piece)?;
+            if arrived.size() > blob.size {
                 return Err(Error::new(format!("the registry sends more than the {} bytes that it promised", blob.size)));
             }
-            arrived.hash.update(piece);
             receive(piece)
         });
         received?;
-        if arrived.size < blob.size {
-            let error = Error::new(format!("the registry sent {} of {} bytes", arrived.size, blob.size));
+        if arrived.size() < blob.size {
+            let error = Error::new(format!("the registry sent {} of {} bytes", arrived.size(), blob.size));
             return Err(Failure::Passing(error, None));
         }
-        let found = Digest::from_sha256(arrived.hash.clone().finalize().into());
+        let (found, _) = std::mem::replace(&mut arrived, Hashing::new(io::sink())).finish();
         if found == blob.digest { Ok(()) } else { Err(Failure::Final(Error::new(format!("the registry sent {found} instead")))) }
     })
 }

@@ -3,8 +3,7 @@
 use super::members::{LONGEST_DOCUMENT, Members};
 use super::{Store, Stored, index};
 use crate::error::{Context, Error, Result};
-use crate::image::{Descriptor, Digest, Index, Manifest, media_type};
-use sha2::{Digest as _, Sha256};
+use crate::image::{Descriptor, Digest, Hashing, Index, Manifest, media_type};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::path::Path;
@@ -15,21 +14,20 @@ impl Store {
     /// # Errors
     /// When it is another one, `source` cannot be read, or the store cannot be written.
     pub fn import(&self, source: &mut dyn Read, wanted: &Descriptor) -> Result<()> {
-        let (mut blob, mut hash, mut size) = (self.new_blob()?, Sha256::new(), 0);
+        let mut blob = Hashing::new(self.new_blob()?);
         let mut buffer = vec![0; 1 << 18];
         loop {
             let count = source.read(&mut buffer).context(|| format!("cannot read the blob {}", wanted.digest))?;
             if count == 0 {
                 break;
             }
-            size += count as u64;
-            if size > wanted.size {
+            if blob.size() + count as u64 > wanted.size {
                 return Err(Error::new(format!("the blob {} is damaged: it has more than {} bytes", wanted.digest, wanted.size)));
             }
-            hash.update(&buffer[..count]);
             blob.write_all(&buffer[..count]).context(|| "cannot write to the store")?;
         }
-        check(wanted, &Digest::from_sha256(hash.finalize().into()))?;
+        let (found, blob) = blob.finish();
+        check(wanted, &found)?;
         blob.commit(&wanted.digest)
     }
 }

@@ -3,9 +3,8 @@
 use super::layout::blobs;
 use super::{Store, index};
 use crate::error::{Context, Result};
-use crate::image::Digest;
+use crate::image::{Digest, Hashing};
 use serde::Serialize;
-use sha2::Digest as _;
 use std::fs::{self, File};
 
 /// Something that is wrong in the store.
@@ -53,20 +52,7 @@ impl Store {
 }
 
 fn hash(path: &std::path::Path) -> std::io::Result<Digest> {
-    let mut hash = sha2::Sha256::new();
-    std::io::copy(&mut File::open(path)?, &mut HashWriter(&mut hash))?;
-    Ok(Digest::from_sha256(hash.finalize().into()))
-}
-
-struct HashWriter<'a>(&'a mut sha2::Sha256);
-
-impl std::io::Write for HashWriter<'_> {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
+    let mut file = Hashing::new(File::open(path)?);
+    std::io::copy(&mut file, &mut std::io::sink())?;
+    Ok(file.finish().0)
 }

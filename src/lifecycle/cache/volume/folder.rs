@@ -5,7 +5,7 @@ use crate::error::{Context, Error, Result};
 use crate::image::Hashing;
 use crate::store::remove_tree;
 use std::fs::{self, File};
-use std::io::{self};
+use std::io;
 use std::path::{Path, PathBuf};
 
 const COMMITTED: &str = "committed";
