@@ -1,5 +1,9 @@
 //! Everything a person reads: headings, lines, warnings, progress. Data goes to standard output, all else to standard error.
 
+mod counted;
+
+pub use counted::Counted;
+
 use anstyle::{AnsiColor, Style};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{IsTerminal, Write};

@@ -1,7 +1,7 @@
 //! The phases as programs, apart from what they do: what they are called, what they say, and where.
 
-use crate::registry::bench::{Bench, push_run_image};
-use crate::support::{Registry, cooper};
+use crate::registry::bench::with_registry;
+use crate::support::cooper;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Output};
 
@@ -60,10 +60,7 @@ fn phases_say_everything_on_standard_output() {
 /// EXIT-15.
 #[test]
 fn at_debug_level_phases_tell_what_they_do_and_how_long_it_takes() {
-    let registry = Registry::start();
-    push_run_image(&registry, "acme/run:1", "one", "oci");
-    let bench = Bench::new(&[&registry.name("acme/run:1")]);
-    let app = registry.name("team/app:1");
+    let (_registry, bench, app) = with_registry();
     bench.write("cache/.keep", "");
     let cache = bench.path("cache").display().to_string();
     for (program, arguments, timers) in [
@@ -108,10 +105,7 @@ fn timed(said: &str) -> Vec<String> {
 /// ANA-17.
 #[test]
 fn an_analyzer_tells_of_the_previous_image() {
-    let registry = Registry::start();
-    push_run_image(&registry, "acme/run:1", "one", "oci");
-    let bench = Bench::new(&[&registry.name("acme/run:1")]);
-    let app = registry.name("team/app:1");
+    let (registry, bench, app) = with_registry();
     let missing = format!("Image with name \"{app}\" not found\n");
     let info = ["-log-level", "info", &app];
     assert!(bench.phase("analyzer", &info).well().contains(&missing));

@@ -3,15 +3,13 @@
 use super::{Engine, EngineImage, Kind};
 use crate::archive::{Entry, TarWriter};
 use crate::error::{Context, Error, Result};
-use crate::image::{Descriptor, Digest, Documents, Image, Index, Layer, Reference, to_json};
-use crate::output::{Output, Progress};
+use crate::image::{Descriptor, Digest, Documents, Image, Index, Layer, Reference, layout, to_json};
+use crate::output::{Counted, Output, Progress};
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::Write;
 use std::path::PathBuf;
-
-const MARKER: &str = r#"{"imageLayoutVersion":"1.0.0"}"#;
 
 /// An image on its way to an engine.
 pub struct Shipment<'a> {
@@ -176,9 +174,9 @@ impl<W: Write> Archive<'_, W> {
         let tag = shipment.name.tag().unwrap_or("latest");
         let mut entry: Descriptor = documents.descriptor.clone();
         entry.annotations.insert("io.containerd.image.name".into(), self.name.clone());
-        entry.annotations.insert("org.opencontainers.image.ref.name".into(), tag.into());
+        entry.annotations.insert(layout::NAME.into(), tag.into());
         self.document("index.json", &to_json(&Index { manifests: vec![entry], ..Index::default() }))?;
-        self.document("oci-layout", MARKER.as_bytes())
+        self.document("oci-layout", layout::MARKER.as_bytes())
     }
 
     fn document(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
@@ -189,20 +187,7 @@ impl<W: Write> Archive<'_, W> {
         let describe = || format!("cannot send the layer `{}`", path.display());
         let file = File::open(path).context(describe)?;
         let size = file.metadata().context(describe)?.len();
-        let counted = Counted { file, progress: self.progress };
+        let counted = Counted { inner: file, progress: self.progress };
         self.tar.append(&Entry::file(name, size, 0o644, 0, 0, Entry::NORMAL_TIME), counted).context(describe)
-    }
-}
-
-struct Counted<'a> {
-    file: File,
-    progress: &'a Progress,
-}
-
-impl Read for Counted<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.file.read(buffer)?;
-        self.progress.add(count as u64);
-        Ok(count)
     }
 }

@@ -20,7 +20,7 @@ pub use inspect::EngineImage;
 pub use settings::Settings;
 
 use crate::error::{Advice, Context, Error, Result};
-use crate::image::Reference;
+use crate::image::{Reference, host_architecture};
 use connection::{Answer, Connection, Upload};
 use naming::or_id;
 use serde::Deserialize;
@@ -227,11 +227,7 @@ impl Engine {
 
     /// This program's own platform as the engine's JSON in a query, where the engine knows platforms.
     fn platform(&self) -> Option<String> {
-        let architecture = match std::env::consts::ARCH {
-            "x86_64" => "amd64",
-            "aarch64" => "arm64",
-            other => other,
-        };
+        let architecture = host_architecture();
         (self.version >= PLATFORMS).then(|| format!("%7B%22os%22:%22linux%22,%22architecture%22:%22{architecture}%22%7D"))
     }
 

@@ -6,6 +6,19 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
+/// The time that images carry (CNB Platform Specification, "Build Reproducibility").
+pub const CREATED: &str = "1980-01-01T00:00:01Z";
+
+/// This machine's processor, as images name it.
+pub fn host_architecture() -> &'static str {
+    match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        "powerpc64" => "ppc64le",
+        other => other,
+    }
+}
+
 /// An image configuration. Fields stand in the order in which the reference writes them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Config {

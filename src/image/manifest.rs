@@ -26,6 +26,14 @@ pub mod media_type {
     pub const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
 }
 
+/// What an image layout is known by (OCI Image Specification, image-layout).
+pub mod layout {
+    /// The content of its file `oci-layout`.
+    pub const MARKER: &str = r#"{"imageLayoutVersion":"1.0.0"}"#;
+    /// The annotation that names an image in its index.
+    pub const NAME: &str = "org.opencontainers.image.ref.name";
+}
+
 /// What points to a blob.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Descriptor {

@@ -7,11 +7,11 @@ mod json;
 mod manifest;
 mod reference;
 
-pub use config::{Config, History, RunConfig};
+pub use config::{CREATED, Config, History, RunConfig, host_architecture};
 pub use digest::Digest;
 pub use hashing::Hashing;
 pub use json::to_json;
-pub use manifest::{Descriptor, Index, Manifest, media_type};
+pub use manifest::{Descriptor, Index, Manifest, layout, media_type};
 pub use reference::Reference;
 
 use crate::error::{Error, Result};

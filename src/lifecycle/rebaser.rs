@@ -5,14 +5,12 @@ use super::documents::LIFECYCLE_METADATA_LABEL;
 use super::documents::layers_metadata::{RunImageMetadata, Stack};
 use super::documents::run::RunImageNames;
 use crate::error::{Context, Error, Result};
-use crate::image::{Image, Layer, Reference, to_json};
+use crate::image::{CREATED, Image, Layer, Reference, to_json};
 use crate::output::Output;
 use launcher::api::Api;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-/// The time that images carry (Platform spec, "Build Reproducibility").
-const CREATED: &str = "1980-01-01T00:00:01Z";
 /// Labels that describe the run image and come from the new one (REB-17).
 const OF_RUN_IMAGE: [&str; 2] = ["io.buildpacks.stack.", "io.buildpacks.base."];
 

@@ -5,14 +5,11 @@ use crate::archive::ENCODER;
 use crate::debian::compose::{self, RULES, compose};
 use crate::debian::{Base, Cache, Finding, Index, Kind, Lock, Mirrors, Refresh, fetch, resolve};
 use crate::error::{Context, Result};
-use crate::image::{Config, Digest, History, Image, Layer, Reference, RunConfig};
+use crate::image::{CREATED, Config, Digest, History, Image, Layer, Reference, RunConfig};
 use crate::output::Output;
 use crate::store::{Store, Stored};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-
-/// The time that base images carry: they are made of packages, not at a moment.
-const CREATED: &str = "1980-01-01T00:00:01Z";
 
 /// A distribution of Debian, as far as this machine knows it.
 pub struct Distribution<'a> {

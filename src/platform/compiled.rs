@@ -5,7 +5,7 @@ use super::base_image::BaseImage;
 use super::rootfs::RootFs;
 use crate::archive::{ENCODER, Entry, LayerWriter, TarWriter};
 use crate::error::{Context, Error, Result};
-use crate::image::{Digest, History, Reference};
+use crate::image::{CREATED, Digest, History, Reference};
 use crate::output::Output;
 use crate::sandbox::{self, Access, Mount, Network, Privileges, Spec, Upper, User};
 use crate::store::{BlobWriter, Store};
@@ -37,8 +37,7 @@ pub fn with_compiled_python(image: BaseImage, store: &Store, output: &Output) ->
     let collected = scratch.path().join("compiled");
     fs::create_dir(&collected).context(|| "cannot make a folder for compiled modules")?;
     compile(&image, &python, &collected, store, output).context(|| format!("cannot compile the modules of {python}"))?;
-    let history =
-        History { created: "1980-01-01T00:00:01Z".into(), created_by: format!("Compiled modules of {python}"), ..History::default() };
+    let history = History { created: CREATED.into(), created_by: format!("Compiled modules of {python}"), ..History::default() };
     let layer = store.put_layer(history, |sink| write(&collected, sink))?;
     let mut compiled = image.stored.image;
     compiled.layers.push(layer);

@@ -5,7 +5,7 @@ use super::place::Place;
 use super::pull::Pull;
 use crate::daemon::{self, Engine};
 use crate::error::{Advice, Context, Error, Result};
-use crate::image::Reference;
+use crate::image::{Reference, host_architecture};
 use crate::output::Output;
 use crate::registry::{self, Registries};
 use crate::store::{Store, Stored, read_archive, read_layout};
@@ -45,12 +45,7 @@ impl From<BaseImage> for InStore {
 
 /// The platform of images that can run here, as operating system and processor.
 pub fn here() -> (&'static str, &'static str) {
-    let architecture = match std::env::consts::ARCH {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        other => other,
-    };
-    ("linux", architecture)
+    ("linux", host_architecture())
 }
 
 /// Where images come from that the store may not have.

@@ -5,14 +5,13 @@ use super::images::here;
 use super::lifecycle_package::{STANDS_FOR, versions, write_programs};
 use crate::archive::{Entry, TarWriter};
 use crate::error::Result;
-use crate::image::{Config, History, Image, Layer, Reference, RunConfig};
+use crate::image::{CREATED, Config, History, Image, Layer, Reference, RunConfig};
 use crate::store::{Store, Stored};
 use launcher::api::{BUILDPACK, PLATFORM};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::io::empty;
 
-const CREATED: &str = "1980-01-01T00:00:01Z";
 /// What an engine must find to start a program as `root`, and what programs expect of any system.
 const ACCOUNTS: [(&str, &str); 2] = [
     ("etc/passwd", "root:x:0:0:root:/root:/sbin/nologin\nnobody:x:65534:65534:nobody:/nonexistent:/sbin/nologin\n"),

@@ -20,6 +20,7 @@ mod memory;
 mod own_sbom;
 mod packages;
 pub mod place;
+mod publish;
 pub mod pull;
 pub mod rebase;
 mod rootfs;

@@ -1,10 +1,8 @@
 //! What this program and its launcher are made of, as CycloneDX, SPDX and Syft documents: the crates that they are linked of. Neither time
 //! nor chance is in them, so that equal programs have equal ones (SBOM-09, SBOM-10).
 
-use crate::image::Digest;
+use crate::image::{CREATED, Digest};
 use serde_json::{Value, json};
-
-const CREATED: &str = "1980-01-01T00:00:01Z";
 
 /// A program and the crates that it is linked of, each a line of name, version and licence.
 struct Component {

@@ -3,12 +3,13 @@
 use super::builder;
 use super::images::Images;
 use super::place::Place;
+use super::publish;
 use crate::debian::Mirrors;
 use crate::error::{Advice, Context, Error, Result};
 use crate::image::{Digest, Image, Reference};
 use crate::lifecycle::exporter;
 use crate::lifecycle::rebaser::{self, Rebase, run_image_names};
-use crate::registry::{Lookup, Publish};
+use crate::registry::Lookup;
 use launcher::api::Api;
 use serde::Deserialize;
 
@@ -35,6 +36,13 @@ pub struct Request<'a> {
     pub update: bool,
     /// Where Debian packages come from.
     pub mirrors: &'a Mirrors,
+}
+
+impl Request<'_> {
+    /// All names of the new image.
+    fn names(&self) -> Vec<Reference> {
+        std::iter::once(&self.image).chain(&self.tags).cloned().collect()
+    }
 }
 
 /// What became of a rebase.
@@ -94,8 +102,8 @@ fn app(request: &Request, images: &Images) -> Result<(Image, Digest)> {
         let stored = images.of_store(&request.image).hint("`--publish` rebases an image in its registry")?;
         return Ok((stored.image, stored.digest));
     }
-    for name in std::iter::once(&request.image).chain(&request.tags).filter(|_| !request.check) {
-        images.registries.check_write(name).context(|| format!("cannot publish `{}`", name.familiar()))?;
+    if !request.check {
+        publish::check(images.registries, &request.names())?;
     }
     match images.registries.find(&request.image)? {
         Lookup::Found(remote) => Ok((remote.image, remote.manifest.digest)),
@@ -140,19 +148,12 @@ fn bring(place: &Place, request: &Request, images: &Images) -> Result<RunImage> 
 }
 
 fn save(request: &Request, image: &Image, app: &Image, run: &RunImage, images: &Images) -> Result<Vec<String>> {
-    let names: Vec<Reference> = std::iter::once(&request.image).chain(&request.tags).cloned().collect();
+    let names = request.names();
     if !request.publish {
         exporter::save(image, &names, images.store, images.output)?;
         return Ok(names.iter().map(Reference::familiar).collect());
     }
     let of_run = run.registry.iter().map(|name| (name.clone(), &run.image));
     let sources: Vec<(Reference, &Image)> = of_run.chain([(request.image.clone(), app)]).collect();
-    let progress = images.output.progress(&format!("publishing {}", request.image.familiar()), Some(image.compressed_size()));
-    let publish = Publish { image, names: &names, sources: &sources, store: images.store, progress: Some(&progress) };
-    let mut saved = Vec::new();
-    for (name, sent) in images.registries.publish(&publish) {
-        sent.context(|| format!("cannot publish `{}`", name.familiar())).code(WENT_WRONG)?;
-        saved.push(name.familiar());
-    }
-    Ok(saved)
+    publish::publish(image, &names, &sources, images, WENT_WRONG)
 }

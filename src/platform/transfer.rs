@@ -10,7 +10,6 @@ use crate::output::human_bytes;
 use crate::registry::{Blob, Lookup, Push, Source};
 use crate::store::{self, Stored};
 use serde::Serialize;
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// An image whose documents are at hand. Its layers are in the store, or come there when they are wanted.
@@ -135,14 +134,13 @@ impl Images<'_> {
 
     /// Brings layers into the store that are only in the image's registry.
     fn fetch(&self, opened: &Opened, layers: &[Layer]) -> Result<()> {
-        let mut seen = BTreeSet::new();
-        let missing = layers.iter().filter(|layer| !self.store.has_blob(&layer.blob.digest) && seen.insert(&layer.blob.digest));
-        let missing: Vec<&Layer> = missing.collect();
-        if missing.is_empty() {
-            return Ok(());
+        match &opened.registry {
+            Some(registry) => self.registries.fetch_layers(registry, layers, self.store, self.output),
+            None => layers.iter().map(|layer| &layer.blob.digest).try_for_each(|digest| match self.store.has_blob(digest) {
+                true => Ok(()),
+                false => Err(Error::new(format!("the store lacks the layer {digest}"))),
+            }),
         }
-        let registry = opened.registry.as_ref().context(|| format!("the store lacks the layer {}", missing[0].blob.digest))?;
-        self.registries.fetch_layers(registry, &missing, self.store, self.output)
     }
 
     fn write_layout(&self, opened: &Opened, folder: &Path, tag: &str) -> Result<Option<String>> {

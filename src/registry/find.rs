@@ -5,7 +5,7 @@ use super::session::{Access, Call, Session};
 use super::{Registries, blob};
 use crate::error::{Advice, Context, Error, Result};
 use crate::http::{Failure, Method, repeatedly};
-use crate::image::{Descriptor, Digest, Image, Index, Manifest, Reference, media_type};
+use crate::image::{Descriptor, Digest, Image, Index, Manifest, Reference, host_architecture, media_type};
 use serde::Deserialize;
 use std::sync::PoisonError;
 
@@ -189,16 +189,6 @@ pub(super) fn image(session: &Session, name: &Reference, document: Document) -> 
     let config = serde_json::from_slice(&config_bytes).context(|| "the configuration makes no sense")?;
     let image = Image::from_documents(&manifest, config)?;
     Ok(Remote { name: name.clone(), manifest: document.descriptor, manifest_bytes: document.bytes, config_bytes, image })
-}
-
-/// This machine's processor, as images name it.
-pub fn host_architecture() -> &'static str {
-    match std::env::consts::ARCH {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        "powerpc64" => "ppc64le",
-        other => other,
-    }
 }
 
 fn platform<'a>(manifest: &'a Descriptor, key: &str, default: &'a str) -> &'a str {

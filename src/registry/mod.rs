@@ -24,7 +24,7 @@ mod upload;
 pub use crate::http::go_offline;
 pub use certificates::Certificates;
 pub use credentials::{Credentials, Environment, Place, plain_key};
-pub use find::{Lookup, Remote, host_architecture};
+pub use find::{Lookup, Remote};
 pub use new_blob::NewBlob;
 pub use publish::Publish;
 pub use pull::pull;
@@ -117,8 +117,8 @@ impl Registries {
     ///
     /// # Errors
     /// When the registry does not have one, or sends something else; or when the store cannot be written.
-    pub fn fetch_layers(&self, name: &Reference, layers: &[&Layer], store: &Store, output: &Output) -> Result<()> {
-        pull::fetch_all(self, name, layers, store, output)
+    pub fn fetch_layers(&self, name: &Reference, layers: &[Layer], store: &Store, output: &Output) -> Result<()> {
+        pull::fetch_layers(self, name, layers, store, output)
     }
 
     /// The session with the registry of a name; nothing is sent yet.

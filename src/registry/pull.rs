@@ -1,6 +1,6 @@
 //! Brings an image into the store, several layers at once.
 
-use super::{Lookup, Registries, Remote};
+use super::{Lookup, Registries};
 use crate::error::{Advice, Context, Error, Result};
 use crate::image::{Layer, Reference};
 use crate::output::{Output, Progress};
@@ -26,7 +26,7 @@ pub fn pull(registries: &Registries, name: &Reference, store: &Store, output: &O
             return Err(Error::new(format!("the registry has it for {} only", found.join(", ")))).context(describe);
         }
     };
-    fetch_layers(registries, &remote, store, output).context(describe)?;
+    fetch_layers(registries, &remote.name, &remote.image.layers, store, output).context(describe)?;
     store.put(&remote.manifest.media_type, &remote.manifest_bytes)?;
     store.put(crate::image::media_type::CONFIG, &remote.config_bytes)?;
     store.tag(name, &remote.manifest)?;
@@ -34,20 +34,17 @@ pub fn pull(registries: &Registries, name: &Reference, store: &Store, output: &O
     store.read(&remote.manifest.digest)
 }
 
-fn fetch_layers(registries: &Registries, remote: &Remote, store: &Store, output: &Output) -> Result<()> {
+/// Brings the layers that the store lacks into it, several at once.
+pub(super) fn fetch_layers(registries: &Registries, name: &Reference, layers: &[Layer], store: &Store, output: &Output) -> Result<()> {
     let mut seen = BTreeSet::new();
-    let missing = remote.image.layers.iter().filter(|layer| !store.has_blob(&layer.blob.digest) && seen.insert(&layer.blob.digest));
-    fetch_all(registries, &remote.name, &missing.collect::<Vec<_>>(), store, output)
-}
-
-/// Brings layers into the store, several at once.
-pub(super) fn fetch_all(registries: &Registries, name: &Reference, layers: &[&Layer], store: &Store, output: &Output) -> Result<()> {
-    if layers.is_empty() {
+    let missing = layers.iter().filter(|layer| !store.has_blob(&layer.blob.digest) && seen.insert(&layer.blob.digest));
+    let missing: Vec<&Layer> = missing.collect();
+    if missing.is_empty() {
         return Ok(());
     }
-    let total = layers.iter().fold(0, |sum: u64, layer| sum.saturating_add(layer.blob.size));
+    let total = missing.iter().fold(0, |sum: u64, layer| sum.saturating_add(layer.blob.size));
     let progress = output.progress(&format!("pulling {}", name.familiar()), Some(total));
-    each(layers.to_vec(), AT_ONCE, |layer| fetch(registries, name, layer, store, Some(&progress)))
+    each(missing, AT_ONCE, |layer| fetch(registries, name, layer, store, Some(&progress)))
 }
 
 /// Brings one layer into the store.

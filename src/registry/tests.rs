@@ -1,5 +1,5 @@
 use super::*;
-use crate::image::{Config, Descriptor, Documents, History, Image, media_type};
+use crate::image::{Config, Descriptor, Documents, History, Image, host_architecture, media_type};
 use crate::output::Output;
 use crate::store::Store;
 use server::Registry;

@@ -1,10 +1,10 @@
 //! An image as one file that `docker load`, `podman load` and skopeo's `docker-archive:` read; it is an OCI layout too.
 
-use super::layout::{MARKER_CONTENT, blobs, descriptor};
+use super::layout::{blobs, descriptor};
 use super::{Store, Stored, index};
 use crate::archive::{Entry, TarWriter};
 use crate::error::{Context, Result};
-use crate::image::{Digest, Index, Manifest, Reference, to_json};
+use crate::image::{Digest, Index, Manifest, Reference, layout, to_json};
 use serde::Serialize;
 use std::io::{BufWriter, Write};
 use std::path::Path;
@@ -57,7 +57,7 @@ fn write_members(tar: &mut TarWriter<impl Write>, store: &Store, image: &Stored,
         layers: image.image.layers.iter().map(|layer| place(&layer.blob.digest)).collect(),
     };
     for (name, content) in
-        [("index.json", to_json(&layout)), ("manifest.json", to_json(&[manifest])), ("oci-layout", MARKER_CONTENT.as_bytes().to_vec())]
+        [("index.json", to_json(&layout)), ("manifest.json", to_json(&[manifest])), ("oci-layout", layout::MARKER.as_bytes().to_vec())]
     {
         tar.append(&Entry::file(name, content.len() as u64, 0o644, 0, 0, time), content.as_slice())?;
     }

@@ -2,13 +2,10 @@
 
 use super::lock;
 use crate::error::{Context, Result};
-use crate::image::{Descriptor, Index, to_json};
+use crate::image::{Descriptor, Index, layout, to_json};
 use std::fs;
 use std::io::Write;
 use std::path::Path;
-
-/// The annotation that names an image in a layout.
-pub(super) const NAME: &str = "org.opencontainers.image.ref.name";
 
 /// Reads the index of a layout; one without images where there is none.
 pub(super) fn read(root: &Path) -> Result<Index> {
@@ -44,7 +41,7 @@ pub(super) fn write(root: &Path, staging: &Path, index: &Index) -> Result<()> {
 /// Makes `name` name `manifest`, and nothing else.
 pub(super) fn set(index: &mut Index, name: &str, manifest: &Descriptor) {
     let mut named = manifest.clone();
-    named.annotations.insert(NAME.into(), name.into());
+    named.annotations.insert(layout::NAME.into(), name.into());
     match index.manifests.iter_mut().find(|manifest| name_of(manifest).is_some_and(|other| other == name)) {
         Some(place) => *place = named,
         None => index.manifests.push(named),
@@ -54,5 +51,5 @@ pub(super) fn set(index: &mut Index, name: &str, manifest: &Descriptor) {
 
 /// The name that an entry of an index gives to its image.
 pub(super) fn name_of(manifest: &Descriptor) -> Option<&String> {
-    manifest.annotations.get(NAME)
+    manifest.annotations.get(layout::NAME)
 }

@@ -2,19 +2,16 @@
 
 use super::{Store, Stored, index};
 use crate::error::{Context, Result};
-use crate::image::{Descriptor, Digest, Manifest};
+use crate::image::{Descriptor, Digest, Manifest, layout};
 use std::fs::{self, File};
 use std::path::Path;
 
-const MARKER: &str = "oci-layout";
-pub(super) const MARKER_CONTENT: &str = r#"{"imageLayoutVersion":"1.0.0"}"#;
-
 /// Makes `root` a layout without images, unless it is one.
 pub(super) fn initialise(root: &Path) -> Result<()> {
-    let marker = root.join(MARKER);
+    let marker = root.join("oci-layout");
     if !marker.exists() {
         fs::create_dir_all(root.join("blobs/sha256")).context(|| format!("cannot make `{}`", root.display()))?;
-        fs::write(&marker, MARKER_CONTENT).context(|| format!("cannot write `{}`", marker.display()))?;
+        fs::write(&marker, layout::MARKER).context(|| format!("cannot write `{}`", marker.display()))?;
     }
     if !root.join("index.json").exists() {
         index::write(root, root, &index::read(root)?)?;

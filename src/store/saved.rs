@@ -6,7 +6,7 @@ use super::members::Members;
 use super::{Store, Stored};
 use crate::archive::{Form, decompressed};
 use crate::error::{Context, Error, Result};
-use crate::image::{Config, Descriptor, Digest, History, Index, Manifest, Reference, media_type, to_json};
+use crate::image::{Config, Descriptor, Digest, History, Index, Manifest, Reference, layout, media_type, to_json};
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::fs::File;
@@ -74,7 +74,7 @@ pub fn read_opened_archive(store: &Store, file: File, name: Option<&Reference>, 
 }
 
 fn names_of(entry: &Descriptor) -> Vec<Reference> {
-    let names = [CONTAINERD_NAME, super::index::NAME].map(|key| entry.annotations.get(key));
+    let names = [CONTAINERD_NAME, layout::NAME].map(|key| entry.annotations.get(key));
     // A layout's own name may be no more than a tag.
     parsed(names.into_iter().flatten().filter(|name| name.contains([':', '/'])))
 }

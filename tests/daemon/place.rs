@@ -1,7 +1,7 @@
 //! A builder, an app and an engine.
 
 use crate::reference::programs::{Programs, USER};
-use crate::support::{Engine, run, succeed};
+use crate::support::{Engine, run, succeed, write};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
@@ -56,10 +56,7 @@ impl Place {
     }
 
     pub fn write(&self, path: &str, text: &str) {
-        let path = self.path(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, text).unwrap();
-        fs::set_permissions(path, fs::Permissions::from_mode(if text.starts_with("#!") { 0o755 } else { 0o644 })).unwrap();
+        write(&self.path(path), text);
     }
 
     pub fn buildpack(&self, path: &str, text: &str) {

@@ -1,6 +1,6 @@
 //! A builder, an app and a run image, as a platform has them when it starts the phases one by one.
 
-use crate::support::{Registry, cooper, succeed};
+use crate::support::{Registry, cooper, succeed, write};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
@@ -54,6 +54,15 @@ pub struct Bench {
     variables: Vec<(String, String)>,
 }
 
+/// A registry with the run image `acme/run:1`, a builder that uses it, and the name of an app.
+pub fn with_registry() -> (Registry, Bench, String) {
+    let registry = Registry::start();
+    push_run_image(&registry, "acme/run:1", "one", "oci");
+    let bench = Bench::new(&[&registry.name("acme/run:1")]);
+    let app = registry.name("team/app:1");
+    (registry, bench, app)
+}
+
 impl Bench {
     /// A builder with one buildpack, whose run images are these.
     pub fn new(run_images: &[&str]) -> Self {
@@ -87,11 +96,7 @@ impl Bench {
     }
 
     pub fn write(&self, path: &str, text: &str) {
-        let path = self.path(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, text).unwrap();
-        let mode = if text.starts_with("#!") { 0o755 } else { 0o644 };
-        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        write(&self.path(path), text);
     }
 
     pub fn read(&self, path: &str) -> String {

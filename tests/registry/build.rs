@@ -1,6 +1,6 @@
 //! Builds and rebases whose images are in a registry.
 
-use super::bench::{Bench, blob_path, config, manifest, push_run_image, uploads};
+use super::bench::{Bench, blob_path, config, manifest, push_run_image, uploads, with_registry};
 use crate::support::{PASSWORD, Registry, USER, succeed};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -159,10 +159,7 @@ fn an_app_on_a_docker_image_is_a_docker_image() {
 /// IN-29.
 #[test]
 fn the_launcher_may_be_another_program() {
-    let registry = Registry::start();
-    push_run_image(&registry, "acme/run:1", "one", "oci");
-    let bench = Bench::new(&[&registry.name("acme/run:1")]);
-    let app = registry.name("team/app:1");
+    let (registry, bench, app) = with_registry();
     bench.build(&app, &[]);
     bench.write("mine/launcher", "#!/bin/another-launcher\n");
     bench.write("mine/launcher.sbom.cdx.json", "{}");
@@ -185,10 +182,7 @@ fn the_launcher_may_be_another_program() {
 /// CRE-07: what the analysis found is what the export works with.
 #[test]
 fn a_creator_looks_at_the_run_image_once() {
-    let registry = Registry::start();
-    push_run_image(&registry, "acme/run:1", "one", "oci");
-    let bench = Bench::new(&[&registry.name("acme/run:1")]);
-    let app = registry.name("team/app:1");
+    let (_registry, bench, app) = with_registry();
     bench.phase("analyzer", &[&app]).well();
     let analyzed = bench.read("layers/analyzed.toml");
     bench.clear();

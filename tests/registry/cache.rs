@@ -1,6 +1,6 @@
 //! The cache in an image of a registry.
 
-use super::bench::{Bench, blob_path, config, exists, manifest, push_run_image, uploads};
+use super::bench::{Bench, blob_path, config, exists, manifest, uploads, with_registry};
 use crate::support::Registry;
 use serde_json::Value;
 use std::fs;
@@ -8,10 +8,7 @@ use std::fs;
 const LABEL: &str = "io.buildpacks.lifecycle.cache.metadata";
 
 fn started() -> (Registry, Bench, String) {
-    let registry = Registry::start();
-    push_run_image(&registry, "acme/run:1", "one", "oci");
-    let bench = Bench::new(&[&registry.name("acme/run:1")]);
-    let app = registry.name("team/app:1");
+    let (registry, bench, app) = with_registry();
     (registry, bench, app)
 }
 

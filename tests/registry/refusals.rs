@@ -1,6 +1,6 @@
 //! What registries refuse, and what a build then says.
 
-use super::bench::{Bench, blob_path, manifest, push_run_image};
+use super::bench::{Bench, blob_path, manifest, push_run_image, with_registry};
 use crate::support::Registry;
 use std::fs;
 
@@ -104,10 +104,7 @@ fn older_platforms_name_run_images_in_stack_toml() {
 /// REB-02, REB-23, IN-24.
 #[test]
 fn a_rebase_needs_an_app_and_a_run_image() {
-    let registry = Registry::start();
-    push_run_image(&registry, "acme/run:1", "one", "oci");
-    let bench = Bench::new(&[&registry.name("acme/run:1")]);
-    let app = registry.name("team/app:1");
+    let (registry, bench, app) = with_registry();
     let refused = |arguments: &[&str], code: i32, message: &str| {
         let ran = bench.phase("rebaser", arguments);
         assert!(ran.code == code && ran.said.contains(message), "{arguments:?}: {} {}", ran.code, ran.said);
@@ -188,10 +185,7 @@ fn block(registry: &Registry) {
 /// ANA-05.
 #[test]
 fn a_previous_image_that_lost_a_layer_counts_as_none() {
-    let registry = Registry::start();
-    push_run_image(&registry, "acme/run:1", "one", "oci");
-    let bench = Bench::new(&[&registry.name("acme/run:1")]);
-    let app = registry.name("team/app:1");
+    let (registry, bench, app) = with_registry();
     bench.build(&app, &[]);
     let layers = manifest(&registry, "team/app:1").0["layers"].as_array().unwrap().clone();
     fs::remove_file(blob_path(&registry, layers[1]["digest"].as_str().unwrap())).unwrap();
@@ -204,10 +198,7 @@ fn a_previous_image_that_lost_a_layer_counts_as_none() {
 /// The other names are written, and the report is not.
 #[test]
 fn an_export_says_which_names_it_could_not_write() {
-    let registry = Registry::start();
-    push_run_image(&registry, "acme/run:1", "one", "oci");
-    let bench = Bench::new(&[&registry.name("acme/run:1")]);
-    let app = registry.name("team/app:1");
+    let (registry, bench, app) = with_registry();
     bench.phase("analyzer", &[&app]).well();
     bench.phase("detector", &[]).well();
     bench.phase("builder", &[]).well();

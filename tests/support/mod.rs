@@ -159,6 +159,13 @@ pub fn get(port: u16) -> Option<String> {
     (head.starts_with("HTTP/1.1 200") || head.starts_with("HTTP/1.0 200")).then(|| body.trim_end().to_string())
 }
 
+/// Writes a file, and the folders that it is in; a script can be started.
+pub fn write(path: &Path, text: &str) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(if text.starts_with("#!") { 0o755 } else { 0o644 })).unwrap();
+}
+
 /// Runs a command to its end. Panics where it cannot be started.
 pub fn run(command: &mut Command) -> Output {
     let program = command.get_program().to_string_lossy().into_owned();

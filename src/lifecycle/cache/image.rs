@@ -6,7 +6,7 @@ use super::volume::CacheMetadata;
 use super::{Blob as CachedBlob, Cache, CachedLayer, NewContents, RestoredLayer, Source as Origin, layer_id};
 use crate::archive::decompressed;
 use crate::error::{Context, Result};
-use crate::image::{Config, Descriptor, Digest, Hashing, History, Image, Layer, Reference, to_json};
+use crate::image::{CREATED, Config, Descriptor, Digest, Hashing, History, Image, Layer, Reference, host_architecture, to_json};
 use crate::lifecycle::documents::layers_metadata::{BuildpackLayer, BuildpackLayers};
 use crate::lifecycle::layer::{self, Contents, Owner, Parents};
 use crate::output::Output;
@@ -22,7 +22,6 @@ const METADATA: &str = "io.buildpacks.lifecycle.cache.metadata";
 const SBOM_ID: &str = "buildpacksio/lifecycle:cache.sbom";
 /// A tar of nothing is its end. Some engines refuse what has no bytes.
 const EMPTY_TAR: [u8; 1024] = [0; 1024];
-const CREATED: &str = "1980-01-01T00:00:01Z";
 
 /// What becomes of the image that the cache was in before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,7 +114,7 @@ impl ImageCache {
     /// The image of these layers; one without any gets an empty one, because engines refuse it otherwise (CACHE-10).
     fn image(&self, layers: Vec<Layer>, metadata: &CacheMetadata, store: &Store) -> Result<Image> {
         let mut image = Image { config: Config { os: "linux".into(), created: CREATED.into(), ..Config::default() }, ..Image::default() };
-        image.config.architecture = crate::registry::host_architecture().into();
+        image.config.architecture = host_architecture().into();
         image.set_label(METADATA, String::from_utf8_lossy(&to_json(metadata)).into_owned());
         let mut seen = std::collections::BTreeSet::new();
         image.layers = layers.into_iter().filter(|layer| seen.insert(layer.diff_id.clone())).collect();

@@ -8,9 +8,9 @@ use crate::archive::{Form, LayerWriter};
 use crate::error::{Context, Error, Result};
 use crate::image::{Descriptor, Hashing, History, Layer, media_type};
 use crate::lifecycle::layer::{Contents, Owner, write};
-use crate::output::{Output, Progress};
+use crate::output::{Counted, Output, Progress};
 use crate::store::{BlobWriter, Store};
-use std::io::{self, Write};
+use std::io;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -130,7 +130,7 @@ impl Maker<'_> {
         }
         let mut left_out = Vec::new();
         let layer = self.store.new_layer(self.form, |writer: &mut LayerWriter<BlobWriter>| {
-            left_out = write(&job.contents, self.owner, &mut Counted { writer, progress: &progress })?;
+            left_out = write(&job.contents, self.owner, &mut Counted { inner: writer, progress: &progress })?;
             Ok(())
         })?;
         Ok((layer.commit(job.history())?, left_out))
@@ -139,7 +139,7 @@ impl Maker<'_> {
     /// Packs the files of a layer and sends the blob at the same time.
     fn send(&self, job: &Job, destination: Destination, progress: &Progress) -> Result<(Layer, Vec<String>)> {
         let mut writer = LayerWriter::new(destination.begin(), self.form);
-        let left_out = write(&job.contents, self.owner, &mut Counted { writer: &mut writer, progress })?;
+        let left_out = write(&job.contents, self.owner, &mut Counted { inner: &mut writer, progress })?;
         let (written, outgoing) = writer.finish().context(|| "cannot send the layer")?;
         outgoing.finish(&written, self.store)?;
         let blob = Descriptor::new(media_type::LAYER_GZIP, written.size, written.digest);
@@ -156,23 +156,6 @@ impl Job<'_> {
 fn take<'a>(jobs: &'a [Job<'a>], next: &AtomicUsize) -> Option<(usize, &'a Job<'a>)> {
     let index = next.fetch_add(1, Ordering::Relaxed);
     jobs.get(index).map(|job| (index, job))
-}
-
-struct Counted<'a, W> {
-    writer: W,
-    progress: &'a Progress,
-}
-
-impl<W: Write> Write for Counted<'_, W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let count = self.writer.write(bytes)?;
-        self.progress.add(count as u64);
-        Ok(count)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.writer.flush()
-    }
 }
 
 /// The layer of the previous image with this diffID, if its blob is at hand.

@@ -3,7 +3,7 @@
 use super::sparse::Raw;
 use super::{Found, Saved};
 use crate::error::{Advice, Context, Error, Result};
-use crate::image::{Digest, Image, Index, Layer, Manifest, Reference, to_json};
+use crate::image::{Digest, Image, Index, Layer, Manifest, Reference, layout, to_json};
 use crate::lifecycle::documents::report::ImageReport;
 use crate::output::Output;
 use crate::store::Store;
@@ -11,7 +11,6 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-const NAME: &str = "org.opencontainers.image.ref.name";
 /// A larger document of an image is not read.
 const LARGEST: u64 = 8 << 20;
 
@@ -99,7 +98,7 @@ impl Layouts {
         let folder = self.path(&name.full())?;
         let describe = || format!("cannot write the OCI layout `{}`", folder.display());
         fs::create_dir_all(folder.join("blobs/sha256")).context(describe)?;
-        fs::write(folder.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).context(describe)?;
+        fs::write(folder.join("oci-layout"), layout::MARKER).context(describe)?;
         let folders = sources.iter().map(|found| PathBuf::from(split(&found.identifier).0));
         let places: Vec<PathBuf> = std::iter::once(store.root().to_path_buf()).chain(folders).collect();
         for layer in &image.layers {
@@ -118,7 +117,7 @@ impl Layouts {
         let mut documents = image.documents();
         write(&folder, &documents.config).context(describe)?;
         write(&folder, &documents.manifest).context(describe)?;
-        documents.descriptor.annotations.insert(NAME.into(), name.tag().unwrap_or("latest").into());
+        documents.descriptor.annotations.insert(layout::NAME.into(), name.tag().unwrap_or("latest").into());
         let index = Index { manifests: vec![documents.descriptor], ..Index::default() };
         replace(&folder.join("index.json"), &to_json(&index)).context(describe)
     }
@@ -209,7 +208,7 @@ mod tests {
         let other = images.find("r.test/team/app:2").unwrap().unwrap();
         assert!(other.identifier.ends_with(&format!("/layouts/r.test/team/app/2@{digest}")), "{}", other.identifier);
         let index: Index = serde_json::from_slice(&fs::read(folder.path().join("layouts/r.test/app/1/index.json")).unwrap()).unwrap();
-        assert_eq!(index.manifests[0].annotations[NAME], "1");
+        assert_eq!(index.manifests[0].annotations[layout::NAME], "1");
         assert_eq!(index.manifests[0].media_type, media_type::MANIFEST);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Found, Images, Layouts};
 use crate::error::{Context, Error, Result};
-use crate::image::{Descriptor, Index, Layer, Manifest, media_type, to_json};
+use crate::image::{Descriptor, Index, Layer, Manifest, layout, media_type, to_json};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -44,7 +44,7 @@ pub fn write(folder: &Path, raw: &Raw, layers: &[(&Layer, PathBuf)]) -> Result<(
     for (layer, file) in layers {
         fs::copy(file, blobs.join(layer.blob.digest.hex())).context(describe)?;
     }
-    fs::write(folder.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).context(describe)?;
+    fs::write(folder.join("oci-layout"), layout::MARKER).context(describe)?;
     fs::write(folder.join("index.json"), to_json(&Index { manifests: vec![descriptor], ..Index::default() })).context(describe)
 }
 

@@ -3,7 +3,7 @@
 mod extend;
 mod folders;
 mod phase;
-mod publish;
+mod previous;
 mod report;
 mod timing;
 
@@ -17,6 +17,7 @@ use super::images::{Images, InStore};
 use super::own_sbom;
 use super::packages::Packages;
 use super::place::Place;
+use super::publish;
 use super::pull::Pull;
 use super::transfer::{Opened, Written};
 use crate::buildpack::{BuildMetadata, GroupDocument};
@@ -40,12 +41,14 @@ use extend::Extended;
 use folders::Workplace;
 use launcher::api::Api;
 use phase::Phase;
-use publish::Previous;
+use previous::Previous;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use timing::Clock;
 
+/// Exit code of an export that goes wrong (CNB Platform Specification, exporter).
+const EXPORT_WENT_WRONG: u8 = 62;
 /// Where the SBOM files of the launcher are below `<layers>/sbom`, without their ending.
 const SBOM_OF_LAUNCHER: &str = "launch/buildpacksio_lifecycle/launcher/sbom";
 
@@ -90,6 +93,11 @@ pub struct Request {
 }
 
 impl Request {
+    /// All names of the image.
+    fn names(&self) -> Vec<Reference> {
+        std::iter::once(&self.image).chain(&self.tags).cloned().collect()
+    }
+
     fn images<'a>(&'a self, store: &'a Store, output: &'a Output) -> Images<'a> {
         Images { store, registries: &self.registries, pull: self.pull, engine: &self.engine, output }
     }
@@ -123,9 +131,11 @@ pub fn build(request: &Request, store: &Store, output: &Output) -> Result<Built>
     let key = Digest::of(request.image.full().as_bytes()).hex()[..32].to_string();
     let _alone = store.lock(&key, output)?;
     let mut clock = Clock::new(output);
+    if request.publish {
+        publish::check(&request.registries, &request.names())?;
+    }
     let images = request.images(store, output);
     let builder = clock.phase("PREPARING", || builder::open(&request.builder, &request.mirrors, &images))?;
-    publish::check(request)?;
     let previous = Previous::find(request, store, output)?;
     let place = Workplace::new(request, store, &builder, output)?;
     let mut cache = open_cache(request, store, &key, output)?;
@@ -279,12 +289,15 @@ impl Build<'_> {
     fn publish(&self, exported: &Exported) -> Result<Vec<String>> {
         // A composed run image is in no registry.
         let run = Some(&self.builder.run).filter(|_| self.builder.distribution.is_none());
-        publish::publish(self.request, &exported.image, run, self.previous, self.store, self.output)
+        let of_run = run.and_then(|run| Some((Reference::parse(&run.name).ok()?, &run.stored.image)));
+        let of_previous = self.previous.map(|previous| (previous.name.clone(), &previous.stored.image));
+        let sources: Vec<_> = of_run.into_iter().chain(of_previous).collect();
+        publish::publish(&exported.image, &self.request.names(), &sources, &self.images(), EXPORT_WENT_WRONG)
     }
 
     /// Names the image in the store and writes it to every output.
     fn save(&mut self, exported: &Exported) -> Result<(Digest, Vec<Written>)> {
-        let names: Vec<Reference> = std::iter::once(&self.request.image).chain(&self.request.tags).cloned().collect();
+        let names = self.request.names();
         let saved = exporter::save(&exported.image, &names, self.store, self.output)?;
         let digest = Digest::parse(&saved.digest)?;
         let stored = Stored { image: exported.image.clone(), digest: digest.clone() };

@@ -1,14 +1,13 @@
-//! The image in registries: the one that is replaced, and the new one.
+//! The image that the new one replaces.
 
 use super::Request;
-use crate::error::{Advice, Context, Error, Result};
-use crate::image::{Image, Layer, Reference};
+use crate::error::{Context, Error, Result};
+use crate::image::{Layer, Reference};
 use crate::lifecycle::documents::LIFECYCLE_METADATA_LABEL;
 use crate::lifecycle::documents::layers_metadata::LayersMetadata;
 use crate::output::Output;
-use crate::platform::images::InStore;
 use crate::platform::place::Place;
-use crate::registry::{Lookup, Publish, Remote};
+use crate::registry::{Lookup, Remote};
 use crate::store::{Store, Stored};
 
 /// The image that the new one replaces.
@@ -39,7 +38,7 @@ impl Previous {
             }
             return Ok(found);
         }
-        for name in names(request) {
+        for name in request.names() {
             let found = match request.publish {
                 true => Self::named(request, &name, store),
                 false => Ok(Self::in_store(&name, store)),
@@ -89,45 +88,4 @@ impl Previous {
             false => Err(Error::new("the store does not have it")),
         }
     }
-}
-
-/// Checks that the image can be published before there is one: a build takes longer than a question.
-pub(super) fn check(request: &Request) -> Result<()> {
-    for name in names(request).into_iter().filter(|_| request.publish) {
-        request.registries.check_write(&name).context(|| format!("cannot publish `{}`", name.familiar()))?;
-    }
-    Ok(())
-}
-
-/// Sends the image under all its names. `run` is what it stands on, where that is an image of a registry.
-pub(super) fn publish(
-    request: &Request,
-    image: &Image,
-    run: Option<&InStore>,
-    previous: Option<&Previous>,
-    store: &Store,
-    output: &Output,
-) -> Result<Vec<String>> {
-    let of_run = run.and_then(|run| Some((Reference::parse(&run.name).ok()?, &run.stored.image)));
-    let of_previous = previous.map(|previous| (previous.name.clone(), &previous.stored.image));
-    let sources: Vec<(Reference, &Image)> = of_run.into_iter().chain(of_previous).collect();
-    let progress = output.progress(&format!("publishing {}", request.image.familiar()), Some(image.compressed_size()));
-    let names = names(request);
-    let publish = Publish { image, names: &names, sources: &sources, store, progress: Some(&progress) };
-    let (mut published, mut failed) = (Vec::new(), None);
-    for (name, sent) in request.registries.publish(&publish) {
-        match sent {
-            Ok(()) => published.push(name.familiar()),
-            Err(error) if failed.is_none() => failed = Some((name, error)),
-            Err(error) => output.warn(&format!("cannot publish `{}`: {error:?}", name.familiar())),
-        }
-    }
-    match failed {
-        None => Ok(published),
-        Some((name, error)) => Err(error).context(|| format!("cannot publish `{}`", name.familiar())).code(62),
-    }
-}
-
-fn names(request: &Request) -> Vec<Reference> {
-    std::iter::once(&request.image).chain(&request.tags).cloned().collect()
 }
