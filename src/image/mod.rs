@@ -16,6 +16,9 @@ pub use reference::Reference;
 
 use crate::error::{Error, Result};
 
+/// An image of more layers is refused: no engine takes more than 127 (Docker), no kernel stacks more than 500.
+const MOST_LAYERS: usize = 500;
+
 /// One layer: its blob, and the tar that it holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layer {
@@ -72,7 +75,7 @@ impl Image {
     /// The image that a manifest and a configuration describe.
     ///
     /// # Errors
-    /// When the two disagree about the number of layers.
+    /// When the two disagree about the number of layers, or there are too many.
     pub fn from_documents(manifest: &Manifest, config: Config) -> Result<Self> {
         if manifest.layers.len() != config.rootfs.diff_ids.len() {
             return Err(Error::new(format!(
@@ -80,6 +83,9 @@ impl Image {
                 manifest.layers.len(),
                 config.rootfs.diff_ids.len()
             )));
+        }
+        if manifest.layers.len() > MOST_LAYERS {
+            return Err(Error::new(format!("the image has {} layers; more than {MOST_LAYERS} make no sense", manifest.layers.len())));
         }
         let histories = config.layer_histories();
         let layers = manifest.layers.iter().zip(&config.rootfs.diff_ids).zip(histories);

@@ -29,6 +29,8 @@ pub(super) fn fault(response: Response) -> Failure {
     let error = Error::new(format!("{place} answered {line}{explanation}"));
     let error = match status {
         401 | 403 => error.hint("check the credentials: `CNB_REGISTRY_AUTH`, or `docker login` and its `config.json`"),
+        429 => error.hint("try again later; many registries let those who log in do more"),
+        500..=599 => error.hint("the registry itself has trouble: try again later"),
         _ => error,
     };
     match status {

@@ -4,6 +4,7 @@ pub mod bench;
 mod build;
 mod cache;
 mod extended;
+mod faults;
 mod layout;
 mod lists;
 mod login;

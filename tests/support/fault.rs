@@ -1,15 +1,21 @@
-//! A proxy on loopback whose connections break where a test says.
+//! A proxy on loopback whose connections break, or are slow, where a test says.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::time::Duration;
 
-/// Where a connection breaks.
+/// Bytes that pass at once where a connection is slow.
+const SLOW: usize = 256;
+
+/// What is wrong with a connection.
 #[derive(Clone, Copy, Debug)]
 pub enum Break {
-    /// After so many bytes of what the client sends.
+    /// It breaks after so many bytes of what the client sends.
     Sent(u64),
-    /// After so many bytes of what the server answers.
+    /// It breaks after so many bytes of what the server answers.
     Answered(u64),
+    /// It does not break, but a few bytes take so long.
+    Slow(Duration),
 }
 
 /// A proxy before a server on loopback.
@@ -30,11 +36,12 @@ impl Faulty {
                 let (up, down) = match at {
                     Some(Break::Sent(bytes)) => (bytes, u64::MAX),
                     Some(Break::Answered(bytes)) => (u64::MAX, bytes),
-                    None => (u64::MAX, u64::MAX),
+                    Some(Break::Slow(_)) | None => (u64::MAX, u64::MAX),
                 };
+                let pause = if let Some(Break::Slow(pause)) = at { Some(pause) } else { None };
                 let (from, to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
-                std::thread::spawn(move || pass(from, to, up));
-                std::thread::spawn(move || pass(server, client, down));
+                std::thread::spawn(move || pass(from, to, up, pause));
+                std::thread::spawn(move || pass(server, client, down, pause));
             }
         });
         Self { address }
@@ -46,9 +53,9 @@ impl Faulty {
     }
 }
 
-/// Passes bytes on until `most` have passed, then breaks the connection both ways.
-fn pass(mut from: TcpStream, mut to: TcpStream, most: u64) {
-    let (mut left, mut piece) = (most, vec![0; 64 << 10]);
+/// Passes bytes on until `most` have passed, then breaks the connection both ways; with a pause before each piece.
+fn pass(mut from: TcpStream, mut to: TcpStream, most: u64, pause: Option<Duration>) {
+    let (mut left, mut piece) = (most, vec![0; if pause.is_some() { SLOW } else { 64 << 10 }]);
     while left > 0 {
         let room = piece.len().min(usize::try_from(left).unwrap_or(usize::MAX));
         match from.read(&mut piece[..room]) {
@@ -59,6 +66,9 @@ fn pass(mut from: TcpStream, mut to: TcpStream, most: u64) {
             }
             Ok(0) | Err(_) => break,
             Ok(count) => {
+                if let Some(pause) = pause {
+                    std::thread::sleep(pause);
+                }
                 if to.write_all(&piece[..count]).is_err() {
                     break;
                 }

@@ -71,7 +71,8 @@ fn tar(path: &str, content: &[u8]) -> Vec<u8> {
     tar.into_inner().unwrap()
 }
 
-fn digest(bytes: &[u8]) -> String {
+/// The digest of bytes, as images name it.
+pub fn digest(bytes: &[u8]) -> String {
     let hex: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
     format!("sha256:{hex}")
 }

@@ -1,11 +1,15 @@
 //! What the tests share: the program under test in a store, an app that answers, and other programs that it must get along with.
 
 mod engine;
+mod fault;
 mod image;
+mod odd;
 mod registry;
 
 pub use engine::{Engine, Kind};
-pub use image::Small;
+pub use fault::{Break, Faulty};
+pub use image::{Small, digest};
+pub use odd::{Answer, Asked, Odd, plain};
 pub use registry::{PASSWORD, Registry, USER};
 
 pub mod builder;

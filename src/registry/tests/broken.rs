@@ -5,6 +5,7 @@ use fault::{Break, Faulty};
 use sha2::Digest as _;
 
 #[path = "../../../tests/support/fault.rs"]
+#[allow(dead_code, reason = "shared with the other tests")]
 mod fault;
 
 /// A layer whose blob has about so many bytes.

@@ -5,8 +5,16 @@ use crate::error::Error;
 use server::{Answer, Asked, Odd, plain};
 use std::sync::atomic::AtomicUsize;
 
+#[path = "../../../tests/support/odd.rs"]
+#[allow(dead_code, reason = "shared with the other tests")]
 mod server;
 mod uploads;
+
+impl Odd {
+    fn name(&self, repository: &str) -> Reference {
+        Reference::parse(&format!("{}/{repository}", self.address)).unwrap()
+    }
+}
 
 /// A small image, and what a sound registry answers of it.
 fn sound() -> (Documents, impl Fn(&Asked) -> Option<Answer> + Send + Sync + Clone) {
@@ -88,7 +96,7 @@ fn tokens_are_asked_for_and_kept() {
         if asked.line.starts_with("GET /token") || asked.line.starts_with("POST /token") {
             return plain(200, r#"{"token":"t0ken","expires_in":300}"#);
         }
-        if asked.authorization.as_deref() == Some("Bearer t0ken") || asked.authorization.as_deref() == Some("Bearer given") {
+        if asked.header("authorization") == Some("Bearer t0ken") || asked.header("authorization") == Some("Bearer given") {
             return sound(asked);
         }
         let challenge = format!("Bearer realm=\"http://{host}/token\",service=\"s\",scope=\"repository:a:pull\"");
@@ -100,7 +108,7 @@ fn tokens_are_asked_for_and_kept() {
     assert_eq!(blob(&anonymous, &name, b"layer").unwrap(), b"layer");
     let tokens: Vec<Asked> = server.asked().into_iter().filter(|asked| asked.line.contains("/token")).collect();
     assert_eq!(tokens.len(), 1, "{tokens:?}");
-    assert_eq!((tokens[0].line.as_str(), &tokens[0].authorization), ("GET /token?service=s&scope=repository%3Aa%3Apull", &None));
+    assert_eq!((tokens[0].line.as_str(), tokens[0].header("authorization")), ("GET /token?service=s&scope=repository%3Aa%3Apull", None));
 
     for (value, asked_for, authorization, body) in [
         ("Basic dTpw", "GET /token?service=s&scope=repository%3Aa%3Apull", Some("Basic dTpw"), ""),
@@ -115,7 +123,10 @@ fn tokens_are_asked_for_and_kept() {
         let registries = with_auth(serde_json::json!({ server.address.clone(): value }));
         find(&registries, &server.name("a:1")).unwrap();
         let token = server.asked().into_iter().find(|asked| asked.line.contains("/token")).unwrap();
-        assert_eq!((token.line.as_str(), token.authorization.as_deref(), token.body.as_str()), (asked_for, authorization, body));
+        assert_eq!(
+            (token.line.as_str(), token.header("authorization"), token.body.as_slice()),
+            (asked_for, authorization, body.as_bytes())
+        );
     }
     let server = Odd::start(answer);
     find(&with_auth(serde_json::json!({ server.address.clone(): "Bearer given" })), &server.name("a:1")).unwrap();
@@ -127,7 +138,7 @@ fn tokens_are_asked_for_and_kept() {
 fn one_token_is_enough_for_requests_at_once() {
     let server = Odd::start(|asked, host| match asked.line.starts_with("GET /token") {
         true => plain(200, r#"{"token":"t0ken","expires_in":300}"#),
-        false if asked.authorization.is_some() => plain(200, ""),
+        false if asked.header("authorization").is_some() => plain(200, ""),
         false => Some((401, vec![("www-authenticate", format!("Bearer realm=\"http://{host}/token\""))], Vec::new())),
     });
     let digests: Vec<Digest> = (0..8u8).map(|number| Digest::of(&[number])).collect();
@@ -158,7 +169,7 @@ fn credentials_go_to_their_registry_only() {
     });
     let elsewhere = other.address.clone();
     let server = Odd::start(move |asked, _| {
-        if asked.authorization.is_none() {
+        if asked.header("authorization").is_none() {
             return Some((401, vec![("www-authenticate", "Basic realm=x".into())], Vec::new()));
         }
         let place = vec![("location", format!("http://{elsewhere}/x?signature=secret"))];
@@ -175,8 +186,8 @@ fn credentials_go_to_their_registry_only() {
     push(&registries, &image(vec![layer(&store, "one")]), &[], &store, &server.name("a:1")).unwrap();
     let seen = other.asked();
     assert_eq!(seen.len(), 3, "{seen:?}");
-    assert!(seen.iter().all(|asked| asked.authorization.is_none()), "{seen:?}");
-    assert!(server.asked().iter().any(|asked| asked.authorization.as_deref() == Some("Basic dTpw")));
+    assert!(seen.iter().all(|asked| asked.header("authorization").is_none()), "{seen:?}");
+    assert!(server.asked().iter().any(|asked| asked.header("authorization") == Some("Basic dTpw")));
 }
 
 /// DIST-01, DIST-02.
@@ -234,7 +245,7 @@ fn a_blob_that_breaks_off_goes_on_where_it_broke() {
     let content: &[u8] = b"0123456789";
     for can_go_on in [true, false] {
         let count = AtomicUsize::new(0);
-        let server = Odd::start(move |asked, _| match (&asked.range, count.fetch_add(1, Ordering::Relaxed)) {
+        let server = Odd::start(move |asked, _| match (asked.header("range"), count.fetch_add(1, Ordering::Relaxed)) {
             (Some(range), _) if can_go_on => {
                 let from: usize = range.trim_start_matches("bytes=").trim_end_matches('-').parse().unwrap();
                 Some((206, vec![("content-range", format!("bytes {from}-9/10"))], content[from..].to_vec()))
@@ -243,7 +254,7 @@ fn a_blob_that_breaks_off_goes_on_where_it_broke() {
             (_, _) => plain(200, content),
         });
         assert_eq!(blob(&registries(), &server.name("a:1"), content).unwrap(), content);
-        assert!(server.asked().last().unwrap().range.is_some());
+        assert!(server.asked().last().unwrap().header("range").is_some());
     }
 }
 
@@ -279,7 +290,7 @@ fn a_token_for_two_repositories_may_be_refused() {
     let server = Odd::start(|asked, host| match asked.line.as_str() {
         line if line.starts_with("GET /token") && line.matches("scope=").count() == 2 => plain(403, ""),
         line if line.starts_with("GET /token") => plain(200, r#"{"access_token":"t0ken"}"#),
-        _ if asked.authorization.is_none() => {
+        _ if asked.header("authorization").is_none() => {
             Some((401, vec![("www-authenticate", format!("Bearer realm=\"http://{host}/token\",service=\"s\""))], Vec::new()))
         }
         line if line.starts_with("HEAD") => plain(404, ""),
