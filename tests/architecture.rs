@@ -9,7 +9,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("main", &["cli", "lifecycle", "sandbox"]),
     ("fuzzed", &[]),
     ("cli", &["platform", "image", "store", "registry", "daemon", "sandbox", "debian"]),
-    ("platform", &["lifecycle", "buildpack", "sandbox", "debian", "registry", "daemon", "store", "image", "archive"]),
+    ("platform", &["lifecycle", "buildpack", "sandbox", "debian", "registry", "daemon", "store", "image", "archive", "http"]),
     ("lifecycle", &["buildpack", "registry", "daemon", "store", "image", "archive"]),
     ("buildpack", &[]),
     ("store", &["image", "archive"]),

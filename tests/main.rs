@@ -7,6 +7,7 @@ mod apps;
 mod architecture;
 mod build;
 mod builders;
+mod buildpackages;
 mod conformance;
 mod daemon;
 mod documentation;

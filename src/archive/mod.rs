@@ -18,7 +18,7 @@ pub use capability::capability;
 pub use compress::ENCODER;
 pub use entry::{Entry, Kind};
 pub use layer::{Form, LayerWriter, Written};
-pub use normal::copy_with_time;
+pub use normal::{append_with_time, copy_with_time};
 pub use read::decompressed;
 pub use reader::{MemberKind, TarReader};
 pub use unpack::{Ownership, SIDECAR, unpack, unpack_over};

@@ -10,8 +10,20 @@ use std::io::{Read, Write};
 /// # Errors
 /// When the tar is damaged, or cannot be written.
 pub fn copy_with_time(layer: impl Read, tar: &mut TarWriter<impl Write>) -> Result<()> {
+    append_with_time(layer, tar, &mut |_| true)?;
+    tar.end().context(|| "cannot write the layer")
+}
+
+/// Copies those members of the tar `layer` to `tar` whose path `wanted` wants, as [`copy_with_time`] does; more may follow.
+///
+/// # Errors
+/// When the tar is damaged, or cannot be written.
+pub fn append_with_time(layer: impl Read, tar: &mut TarWriter<impl Write>, wanted: &mut dyn FnMut(&[u8]) -> bool) -> Result<()> {
     let mut members = TarReader::new(layer);
     while let Some(member) = members.next().context(|| "cannot read the layer's tar")? {
+        if !wanted(&member.path) {
+            continue;
+        }
         let kind = match member.kind {
             MemberKind::File => Kind::File { size: member.size },
             MemberKind::Directory => Kind::Directory,
@@ -24,5 +36,5 @@ pub fn copy_with_time(layer: impl Read, tar: &mut TarWriter<impl Write>) -> Resu
         let describe = || format!("cannot pack `{}`", String::from_utf8_lossy(&entry.path));
         tar.append_capable(&entry, member.capability.as_deref(), &mut members).context(describe)?;
     }
-    tar.end().context(|| "cannot write the layer")
+    Ok(())
 }

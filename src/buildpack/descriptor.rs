@@ -1,15 +1,12 @@
 //! `buildpack.toml` and `extension.toml` (CNB Buildpack Specification).
 
+use super::module_toml::{INCOMPATIBLE_BUILDPACK, ModuleToml, Stack};
 use super::order::Group;
-use super::{Target, escape_id, keys};
-use crate::error::{Advice, Context, Error, Result};
-use launcher::api::{Api, BUILDPACK};
+use super::{Target, escape_id};
+use crate::error::{Context, Error, Result};
+use launcher::api::Api;
 use launcher::file::read_document;
-use serde::Deserialize;
 use std::path::{Path, PathBuf};
-
-/// Exit code for an API that is not spoken (API-07).
-const INCOMPATIBLE_BUILDPACK: u8 = 12;
 
 /// Whether something is a buildpack or an extension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -18,6 +15,32 @@ pub enum Kind {
     Buildpack,
     /// An image extension.
     Extension,
+}
+
+impl Kind {
+    /// What people call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Buildpack => "buildpack",
+            Self::Extension => "extension",
+        }
+    }
+
+    /// The name of its descriptor.
+    pub fn file(self) -> &'static str {
+        match self {
+            Self::Buildpack => "buildpack.toml",
+            Self::Extension => "extension.toml",
+        }
+    }
+
+    /// The folder of its like in an image.
+    pub fn folder(self) -> &'static str {
+        match self {
+            Self::Buildpack => "/cnb/buildpacks",
+            Self::Extension => "/cnb/extensions",
+        }
+    }
 }
 
 /// A buildpack or extension, and where it is.
@@ -62,16 +85,16 @@ impl Modules {
     /// # Errors
     /// When it is not there, or its file is not a descriptor.
     pub fn find(&self, kind: Kind, id: &str, version: &str) -> Result<Descriptor> {
-        let (folder, file) = match kind {
-            Kind::Buildpack => (&self.buildpacks, "buildpack.toml"),
-            Kind::Extension => (&self.extensions, "extension.toml"),
+        let folder = match kind {
+            Kind::Buildpack => &self.buildpacks,
+            Kind::Extension => &self.extensions,
         };
         let escaped = escape_id(id);
         if [escaped.as_str(), version].iter().any(|part| part.is_empty() || part.contains('/') || *part == "." || *part == "..") {
             return Err(Error::new(format!("`{id}@{version}` cannot be the name of a buildpack")));
         }
         let root = folder.join(escaped).join(version);
-        let path = root.join(file);
+        let path = root.join(kind.file());
         let text = read_document(&path).context(|| format!("cannot read `{}`", path.display()))?;
         Descriptor::parse(&text, kind, &root).map_err(|error| match error.exit_code() {
             // API-07.
@@ -83,78 +106,29 @@ impl Modules {
     }
 }
 
-#[derive(Deserialize)]
-struct File {
-    #[serde(default)]
-    api: String,
-    #[serde(alias = "extension")]
-    buildpack: Section,
-    #[serde(default)]
-    targets: Vec<Target>,
-    #[serde(default)]
-    stacks: Vec<Stack>,
-    #[serde(default)]
-    order: Vec<Group>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case")]
-struct Section {
-    id: String,
-    #[serde(default)]
-    version: String,
-    homepage: Option<String>,
-    #[serde(default)]
-    clear_env: bool,
-    #[serde(default)]
-    sbom_formats: Vec<String>,
-    #[serde(default)]
-    exec_env: Vec<ExecEnv>,
-}
-
-#[derive(Deserialize)]
-struct Stack {
-    #[serde(default)]
-    id: String,
-}
-
-/// The specification has tables, the reference strings (DESC-09).
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum ExecEnv {
-    Text(String),
-    Table { name: String },
-}
-
 impl Descriptor {
     /// Reads a descriptor. `root` is the folder that it is in.
     ///
     /// # Errors
     /// When the text is not one, or speaks an API that this program does not (exit code 12).
     pub fn parse(text: &str, kind: Kind, root: &Path) -> Result<Self> {
-        let file: File = keys::parse(text).and_then(toml::Table::try_into).context(|| "it is not a descriptor")?;
-        let api = Api::parse(&file.api).filter(|api| BUILDPACK.contains(api));
-        let api = api
-            .context(|| format!("buildpack API version '{}' is incompatible with the lifecycle", file.api))
-            .code(INCOMPATIBLE_BUILDPACK)?;
+        let file = ModuleToml::parse(text, kind)?;
+        let api = file.spoken_api()?;
         if kind == Kind::Extension && !file.order.is_empty() {
             return Err(Error::new("an extension cannot have an order"));
         }
-        let section = file.buildpack;
-        let exec_env = section.exec_env.into_iter().map(|env| match env {
-            ExecEnv::Text(name) | ExecEnv::Table { name } => name,
-        });
+        let info = file.info;
         let targets =
             if file.targets.is_empty() && file.order.is_empty() { implied_targets(kind, api, root, &file.stacks) } else { file.targets };
         Ok(Self {
             kind,
             api,
-            id: section.id,
-            version: section.version,
-            homepage: section.homepage,
-            clear_env: section.clear_env,
-            exec_env: exec_env.collect(),
-            sbom_formats: section.sbom_formats,
+            id: info.id,
+            version: info.version,
+            homepage: Some(info.homepage).filter(|homepage| !homepage.is_empty()),
+            clear_env: info.clear_env,
+            exec_env: info.exec_env,
+            sbom_formats: file.sbom_formats,
             targets,
             order: file.order,
             root: root.to_path_buf(),

@@ -28,8 +28,8 @@ pub struct Group {
 pub struct OrderEntry {
     /// ID of the buildpack.
     pub id: String,
-    /// Its version.
-    #[serde(default)]
+    /// Its version; none in a builder.toml that leaves the choice to the builder (BIMG-09).
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub version: String,
     /// Whether the group passes without it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]

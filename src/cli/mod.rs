@@ -2,12 +2,14 @@
 
 mod build;
 mod builder;
+mod buildpack;
 mod copy;
 mod doctor;
 mod images;
 mod inspect;
 mod lifecycle;
 mod login;
+mod making;
 mod manifest;
 mod pull;
 mod push;
@@ -21,6 +23,7 @@ mod transfer;
 
 use crate::error::{Error, Result};
 use crate::output::{Colour, Output, Settings, Verbosity};
+use crate::platform::buildpackage::Kind;
 use crate::store::Store;
 use clap::{Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
@@ -103,6 +106,10 @@ enum Command {
     Inspect(inspect::Arguments),
     Rebase(rebase::Arguments),
     Builder(builder::Arguments),
+    /// Make, package and look at buildpacks.
+    Buildpack(buildpack::Arguments),
+    /// Make, package and look at image extensions.
+    Extension(buildpack::Arguments),
     Lifecycle(lifecycle::Arguments),
     Manifest(manifest::Arguments),
     Login(login::Arguments),
@@ -188,6 +195,8 @@ impl CommandLine {
             Command::Inspect(arguments) => arguments.run(&session),
             Command::Rebase(arguments) => arguments.run(&session),
             Command::Builder(arguments) => arguments.run(&session),
+            Command::Buildpack(arguments) => arguments.run(Kind::Buildpack, &session),
+            Command::Extension(arguments) => arguments.run(Kind::Extension, &session),
             Command::Lifecycle(arguments) => arguments.run(&session),
             Command::Store(arguments) => arguments.run(&session),
             Command::Manifest(arguments) => arguments.run(&session),

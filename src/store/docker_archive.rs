@@ -23,11 +23,40 @@ struct DockerManifest {
 /// # Errors
 /// When the file cannot be written, or a layer is missing from the store.
 pub fn write_docker_archive(store: &Store, image: &Stored, file: &Path, names: &[Reference]) -> Result<()> {
+    staged(file, |tar| write_members(tar, store, image, names))
+}
+
+/// Writes an image to `file` as an OCI layout in a tar, as the reference writes packages of buildpacks (PKG-13).
+///
+/// # Errors
+/// When the file cannot be written, or a layer is missing from the store.
+pub fn write_layout_archive(store: &Store, image: &Stored, file: &Path) -> Result<()> {
+    let index = to_json(&Index { manifests: vec![descriptor(store, image)?], ..Index::default() });
+    staged(file, |tar| {
+        let time = Entry::NORMAL_TIME;
+        for folder in ["/blobs", "/blobs/sha256"] {
+            tar.append(&Entry::directory(folder, 0o755, 0, 0, time), std::io::empty())?;
+        }
+        let mut digests = blobs(store, image)?;
+        digests.sort();
+        for digest in digests {
+            let blob = store.blob(&digest)?;
+            tar.append(&Entry::file(format!("/{}", place(&digest)), blob.metadata()?.len(), 0o755, 0, 0, time), blob)?;
+        }
+        for (name, content) in [("/index.json", index.as_slice()), ("/oci-layout", layout::MARKER.as_bytes())] {
+            tar.append(&Entry::file(name, content.len() as u64, 0o755, 0, 0, time), content)?;
+        }
+        Ok(())
+    })
+}
+
+/// Writes a tar that is there once it is whole.
+fn staged(file: &Path, fill: impl FnOnce(&mut TarWriter<BufWriter<tempfile::NamedTempFile>>) -> Result<()>) -> Result<()> {
     let describe = || format!("cannot write the archive `{}`", file.display());
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let staged = tempfile::NamedTempFile::new_in(folder).context(describe)?;
     let mut tar = TarWriter::new(BufWriter::with_capacity(1 << 20, staged));
-    write_members(&mut tar, store, image, names).context(describe)?;
+    fill(&mut tar).context(describe)?;
     let buffer = tar.finish().context(describe)?;
     let staged = buffer.into_inner().map_err(std::io::IntoInnerError::into_error).context(describe)?;
     std::fs::set_permissions(staged.path(), std::os::unix::fs::PermissionsExt::from_mode(0o644)).context(describe)?;

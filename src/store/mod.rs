@@ -18,7 +18,7 @@ mod unpacked;
 mod verify;
 
 pub use blob::{BlobWriter, NewLayer};
-pub use docker_archive::write_docker_archive;
+pub use docker_archive::{write_docker_archive, write_layout_archive};
 pub use import::read_layout;
 pub use layout::{layout_has, write_layout};
 pub use lock::Lock;

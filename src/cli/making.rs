@@ -1,0 +1,95 @@
+//! What the commands that make images of parts (packages, builders) have in common.
+
+use super::Session;
+use super::registries::Reach;
+use crate::daemon::Settings;
+use crate::error::{Advice, Error, Result};
+use crate::image::Reference;
+use crate::output::{Verbosity, human_bytes};
+use crate::platform::buildpackage::{OFFICIAL, Sources};
+use crate::platform::deliver::{Delivered, Delivery};
+use crate::platform::images::Images;
+use crate::platform::place::Place;
+use crate::platform::pull::Pull;
+use std::collections::BTreeMap;
+
+/// Where what an image is made of comes from.
+#[derive(clap::Args)]
+pub(super) struct Getting {
+    /// When a registry is asked for images: `always`, `if-not-present` (in the store), `never`, `hourly`, `daily`, `weekly` or `interval=5d4h2m`
+    /// [default: if-not-present, or the configuration's].
+    #[arg(long, value_name = "POLICY")]
+    pull_policy: Option<Pull>,
+    /// Buildpack registry that `urn:cnb:registry:` means: the address of its index, a git repository [default: the official one].
+    #[arg(long, short = 'r', alias = "registry", value_name = "URL")]
+    buildpack_registry: Option<String>,
+    #[command(flatten)]
+    registries: Reach,
+}
+
+/// Where an image goes, and what is said of it.
+#[derive(clap::Args)]
+pub(super) struct Making {
+    /// Send the image to the registries that its names name.
+    #[arg(long)]
+    publish: bool,
+    /// Also write the image to `oci:DIR[:TAG]`, `docker-archive:FILE`, `docker[:NAME]` (an engine) or `docker://NAME` (a registry); repeatable.
+    #[arg(long, value_name = "PLACE")]
+    output: Vec<String>,
+    /// Another name for the image; repeatable.
+    #[arg(long, value_name = "IMAGE", value_delimiter = ',')]
+    tag: Vec<String>,
+    /// Label of the image; repeatable.
+    #[arg(long, short, value_name = "NAME=VALUE", value_delimiter = ',')]
+    label: Vec<String>,
+}
+
+impl Getting {
+    /// Calls `work` with where images and buildpacks come from.
+    pub fn with<T>(&self, session: &Session, work: impl FnOnce(&Sources) -> Result<T>) -> Result<T> {
+        let (registries, config) = self.registries.open()?;
+        let store = session.store()?;
+        let engine = Settings::read(|name| std::env::var_os(name));
+        let pull = if session.offline { Pull::Never } else { self.pull_policy.or(config.pull).unwrap_or_default() };
+        let images = Images { store: &store, registries: &registries, pull, engine: &engine, output: session.output };
+        work(&Sources { images: &images, registry: self.buildpack_registry.as_deref().unwrap_or(OFFICIAL) })
+    }
+}
+
+impl Making {
+    /// Where the image `name` goes.
+    pub fn delivery(&self, name: &str) -> Result<Delivery> {
+        let names = std::iter::once(name).chain(self.tag.iter().map(String::as_str));
+        Ok(Delivery {
+            names: names.map(Reference::parse_new).collect::<Result<_>>()?,
+            publish: self.publish,
+            outputs: self.output.iter().map(|place| Place::parse_output(place)).collect::<Result<_>>()?,
+        })
+    }
+
+    /// Whether it goes elsewhere than to the store.
+    pub fn goes_elsewhere(&self) -> bool {
+        self.publish || !self.output.is_empty() || !self.tag.is_empty()
+    }
+
+    /// The labels.
+    pub fn labels(&self) -> Result<BTreeMap<String, String>> {
+        let pairs = self.label.iter().map(|label| match label.split_once('=') {
+            Some((name, value)) if !name.is_empty() => Ok((name.to_string(), value.to_string())),
+            Some(_) | None => Err(Error::new(format!("`{label}` is no label"))).hint("write NAME=VALUE"),
+        });
+        pairs.collect()
+    }
+}
+
+/// Tells of an image that was made.
+pub(super) fn report(what: &str, name: &str, delivered: &Delivered, session: &Session) -> Result<()> {
+    if session.output.verbosity() == Verbosity::Quiet {
+        return session.print(&delivered.digest.to_string());
+    }
+    let size = human_bytes(delivered.size);
+    session.output.line(&format!("made the {what} {name} ({size}, {})", delivered.digest.short()));
+    delivered.published.iter().for_each(|name| session.output.line(&format!("published {name}")));
+    delivered.written.iter().for_each(|written| session.output.line(&format!("wrote it to {}", written.destination)));
+    Ok(())
+}
