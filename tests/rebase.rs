@@ -2,7 +2,7 @@
 
 use crate::support::builder::Builder;
 use crate::support::{Machine, Registry, repository, run, succeed};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -98,4 +98,78 @@ fn an_app_of_the_store_knows_what_it_stands_on() {
     let output = run(&mut machine.command(&["rebase", "nothing", "--offline"]));
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success() && said.contains("there is no image `nothing`") && said.contains("--publish"), "{said}");
+}
+
+/// A run image without a library and without the package that brought it.
+fn without_library(run_image: &str, folder: &Path, library: &str, package: &str) -> String {
+    let place = format!("{}:x", folder.join("less").display());
+    succeed(Command::new("skopeo").args(["copy", "--quiet", run_image, &format!("oci:{place}")]));
+    let root = folder.join("less-root");
+    succeed(Command::new("umoci").args(["unpack", "--rootless", "--image", &place]).arg(&root));
+    let status = fs::read_to_string(root.join("rootfs/var/lib/dpkg/status")).unwrap();
+    let kept: Vec<&str> = status.split("\n\n").filter(|paragraph| !paragraph.starts_with(&format!("Package: {package}\n"))).collect();
+    assert!(kept.len() < status.split("\n\n").count());
+    let architecture = format!("{}-linux-gnu", std::env::consts::ARCH);
+    let mut tar = tar::Builder::new(Vec::new());
+    let files = [("var/lib/dpkg/status".to_string(), kept.join("\n\n")), (format!("usr/lib/{architecture}/.wh.{library}"), String::new())];
+    for (path, content) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_mode(0o644);
+        header.set_size(content.len() as u64);
+        tar.append_data(&mut header, path, content.as_bytes()).unwrap();
+    }
+    let layer = folder.join("less.tar");
+    fs::write(&layer, tar.into_inner().unwrap()).unwrap();
+    succeed(Command::new("umoci").args(["raw", "add-layer", "--image", &place]).arg(&layer));
+    format!("oci:{place}")
+}
+
+#[test]
+fn a_run_image_that_is_no_patch_is_refused() {
+    let (machine, folder) = (Machine::shared(), tempfile::tempdir().unwrap());
+    let builder = Builder::new(&machine, folder.path());
+    let registry = Registry::start();
+    let run_image = registry.name("base/run:1");
+    let source = builder.run_image_layout(&machine, folder.path());
+    let push = |source: &str| {
+        succeed(Command::new("skopeo").args(["copy", "--quiet", "--dest-tls-verify=false", source, &format!("docker://{run_image}")]));
+    };
+    push(&source);
+    // A program that is linked to a library of the run image.
+    let app = folder.path().join("app");
+    succeed(Command::new("cp").arg("-rT").arg(repository("fixtures/builder/app")).arg(&app));
+    fs::copy("/bin/ls", app.join("tool")).unwrap();
+    let job = Machine::empty(&folder.path().join("job"));
+    job.built("app", &app, &["--builder", &builder.name(), "--run-image", &run_image]);
+    succeed(&mut job.command(&["rebase", "app", "--run-image", &run_image, "--force"]));
+    let rebase = |more: &[&str]| run(job.command(&["rebase", "app"]).args(more));
+    let said = |output: &std::process::Output| String::from_utf8_lossy(&output.stderr).into_owned();
+    let now = || -> Value { serde_json::from_str(&succeed(&mut job.command(&["inspect", "app", "--output", "json"]))).unwrap() };
+
+    push(&without_library(&source, folder.path(), "libselinux.so.1", "libselinux1"));
+    let before = now();
+    let digest = before["digest"].clone();
+    for (more, code) in [(&["--check"][..], 72), (&[], 72), (&["--check", "--force"], 10)] {
+        let output = rebase(more);
+        assert_eq!(output.status.code(), Some(code), "{more:?}: {}", said(&output));
+        assert!(said(&output).contains("removed"), "{}", said(&output));
+        assert_eq!(now(), before);
+    }
+    let refused = said(&rebase(&[]));
+    assert!(refused.contains("the package libselinux1 would go"), "{refused}");
+    assert!(refused.contains("`libselinux.so.1`, which `workspace/tool` of the app needs, would go"), "{refused}");
+    let output = rebase(&["--force", "--output", "json"]);
+    assert!(output.status.success() && said(&output).contains("libselinux1 would go"), "{}", said(&output));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let difference = &report["comparison"]["difference"];
+    assert!(difference["removed"]["libselinux1"].is_string() && difference["symbolsCompared"].as_u64() > Some(10_000), "{report:#}");
+    assert_ne!(now()["digest"], before["digest"]);
+
+    // What only brings more is a patch.
+    push(&source);
+    let output = rebase(&["--output", "json"]);
+    assert!(output.status.success(), "{}", said(&output));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(report["comparison"]["difference"]["added"]["libselinux1"].is_string(), "{report:#}");
+    assert_eq!((&report["comparison"]["doubts"], &report["digest"]), (&json!([]), &digest));
 }

@@ -1,14 +1,17 @@
 //! `cooper rebase`: another run image under an app image, without a build.
 
-use super::Session;
 use super::registries::Reach;
+use super::{Format, Session};
 use crate::daemon::Settings;
+use crate::debian::difference::{Changed, Difference};
 use crate::error::Result;
 use crate::image::Reference;
+use crate::output::{Verbosity, human_bytes};
 use crate::platform::images::Images;
 use crate::platform::place::Place;
 use crate::platform::pull::Pull;
-use crate::platform::rebase::{Rebased, Request, rebase};
+use crate::platform::rebase::{Comparison, Rebased, Request, rebase};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Exit code where `--check` finds something to do.
 const DUE: u8 = 10;
@@ -30,9 +33,16 @@ pub struct Arguments {
     /// Rebase even where the two images may not fit.
     #[arg(long)]
     force: bool,
-    /// Change nothing; the exit code is 0 where the image is on that run image already, 10 where a rebase is due.
+    /// Change nothing; the exit code is 0 where the image is on that run image already, 10 where a rebase is due, 72 where it would be
+    /// refused.
     #[arg(long)]
     check: bool,
+    /// Compare the packages and libraries of both run images even if layers have to be fetched for it; of composed ones they always are.
+    #[arg(long)]
+    compare: bool,
+    /// How to write what changes.
+    #[arg(long, short, value_enum, default_value_t)]
+    output: Format,
     /// When a registry is asked for the run image: as for `build` [default: always].
     #[arg(long, value_name = "POLICY")]
     pull_policy: Option<Pull>,
@@ -55,22 +65,83 @@ impl Arguments {
             run_image: self.run_image.as_deref().map(Place::parse).transpose()?,
             publish: self.publish,
             force: self.force,
+            compare: self.compare,
             check: self.check,
             update: pull != Pull::Never,
             mirrors: &self.mirrors.read()?,
         };
         let rebased = rebase(&request, &images)?;
-        if session.output.verbosity() == crate::output::Verbosity::Quiet && !self.check {
-            session.print(&rebased.digest.to_string())?;
-        } else {
-            session.output.line(&said(&self.image, &rebased, self.check));
+        match self.output {
+            Format::Json => session.print_json(&rebased)?,
+            Format::Text => {
+                rebased.comparison.iter().flat_map(lines).for_each(|line| session.output.line(&line));
+                rebased.check()?;
+                session.output.line(&said(&self.image, &rebased, self.check));
+                if session.output.verbosity() == Verbosity::Quiet && !self.check {
+                    session.print(&rebased.digest.to_string())?;
+                }
+            }
         }
+        rebased.check()?;
         Ok(if self.check && rebased.changed { DUE } else { 0 })
     }
 }
 
+/// What another run image changes, for people.
+fn lines(comparison: &Comparison) -> Vec<String> {
+    let Comparison { release, size, difference, missed, .. } = comparison;
+    let mut lines = Vec::new();
+    if let (Some(from), Some(to)) = (&release.from, &release.to) {
+        lines.push(format!("run image of {to}, before of {from}"));
+    }
+    lines.push(format!("its size is {}, before {}", human_bytes(size.to), human_bytes(size.from)));
+    let Some(difference) = difference else {
+        lines.push("packages and libraries were not compared: the layers are not here (`--compare` fetches them)".into());
+        return lines;
+    };
+    let sources = by_source(difference);
+    if !sources.is_empty() {
+        let cves: BTreeSet<&String> = difference.changed.iter().flat_map(|changed| &changed.cves).collect();
+        let packages = format!("{} of {}", count(difference.changed.len(), "package"), count(sources.len(), "source"));
+        lines.push(format!("{packages} in another version, whose changelogs name {}", count(cves.len(), "CVE number")));
+        lines.extend(sources);
+    }
+    for (what, packages) in [("added", &difference.added), ("removed", &difference.removed)] {
+        let packages = packages.iter().map(|(name, version)| format!("  {name} {version} is {what}"));
+        lines.extend(packages);
+    }
+    for (what, roots) in [("added", &difference.roots_added), ("removed", &difference.roots_removed)] {
+        lines.extend(roots.iter().map(|root| format!("  root of trust {root} is {what}")));
+    }
+    let kept = if missed.is_empty() { "the app misses none" } else { "the app would miss some" };
+    lines.push(format!("{} compared: {kept}", count(difference.symbols_compared, "symbol")));
+    lines
+}
+
+/// One line for each source package whose packages change.
+fn by_source(difference: &Difference) -> Vec<String> {
+    let mut sources: BTreeMap<[&str; 3], Vec<&Changed>> = BTreeMap::new();
+    for changed in &difference.changed {
+        sources.entry([&changed.source, &changed.from, &changed.to]).or_default().push(changed);
+    }
+    let line = |([source, from, to], packages): ([&str; 3], Vec<&Changed>)| {
+        let names: Vec<&str> = packages.iter().map(|changed| changed.package.as_str()).collect();
+        let named = if names == [source] { String::new() } else { format!(" ({})", names.join(", ")) };
+        let upstream = if packages.iter().any(|changed| changed.upstream) { ", a new version of its authors'" } else { "" };
+        let cves: Vec<&str> =
+            packages.iter().flat_map(|changed| &changed.cves).map(String::as_str).collect::<BTreeSet<_>>().into_iter().collect();
+        let cves = if cves.is_empty() { String::new() } else { format!(": {}", cves.join(" ")) };
+        format!("  {source}{named} {from} -> {to}{upstream}{cves}")
+    };
+    sources.into_iter().map(line).collect()
+}
+
+fn count(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
 fn said(image: &str, rebased: &Rebased, check: bool) -> String {
-    let Rebased { digest, changed, run_image, names } = rebased;
+    let Rebased { digest, changed, run_image, names, .. } = rebased;
     match (changed, check) {
         (false, _) => format!("{image} is on the run image {run_image} already: {digest}"),
         (true, true) => format!("{image} can be rebased on {run_image}"),

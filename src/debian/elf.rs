@@ -1,7 +1,9 @@
-//! What the dynamic linker needs to know of a program or library: its machine, its name, the libraries it needs. Reads only those parts.
+//! What the dynamic linker needs to know of a program or library: its machine, its name, the libraries and symbols it needs and offers.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
+use object::elf::{self, FileHeader64};
+use object::read::elf::{FileHeader, ProgramHeader, SectionTable, Sym};
+use object::{Endianness, ReadRef};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A 64-bit ELF file's dynamic section.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,99 +18,78 @@ pub(super) struct Dynamic {
     pub search: Vec<String>,
     /// Whether it is a shared object, not a program for one address.
     pub shared: bool,
+    /// Whether it is started by itself: it names a dynamic linker.
+    pub program: bool,
 }
 
-/// Something that can be read at a place.
-pub(super) trait ReadAt {
-    /// Fills `buffer` from `offset`, or says that it cannot.
-    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Option<()>;
+/// The symbols through which a file is linked to others, as `NAME@VERSION`, or `NAME` where it has no version.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Symbols {
+    /// What it offers to others.
+    pub defined: BTreeSet<String>,
+    /// What others must offer to it, and the library that must, where the symbol has a version; what may be missing is not listed.
+    pub needed: BTreeMap<String, String>,
 }
 
-impl ReadAt for [u8] {
-    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Option<()> {
-        let start = usize::try_from(offset).ok()?;
-        buffer.copy_from_slice(self.get(start..start.checked_add(buffer.len())?)?);
-        Some(())
-    }
-}
+type Header = FileHeader64<Endianness>;
 
-impl ReadAt for File {
-    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Option<()> {
-        self.read_exact_at(buffer, offset).ok()
-    }
-}
-
-/// Reads the dynamic section; nothing where the file is no little-endian 64-bit ELF file with one.
-pub(super) fn read(file: &(impl ReadAt + ?Sized)) -> Option<Dynamic> {
-    let mut header = [0; 64];
-    file.read_at(0, &mut header)?;
-    if header[..4] != *b"\x7fELF" || header[4] != 2 || header[5] != 1 {
-        return None;
-    }
-    let (table, size, count) = (u64_at(&header, 32), u16_at(&header, 54), u16_at(&header, 56));
-    let (mut segments, mut dynamic) = (Vec::new(), None);
-    for at in 0..u64::from(count) {
-        let mut segment = [0; 56];
-        file.read_at(table.checked_add(at * u64::from(size))?, &mut segment)?;
-        let (offset, address, length) = (u64_at(&segment, 8), u64_at(&segment, 16), u64_at(&segment, 32));
-        match u32_at(&segment, 0) {
-            1 => segments.push((address, offset, length)),
-            2 => dynamic = Some((offset, length)),
+/// Reads the dynamic section; nothing where the file is no 64-bit ELF file with one.
+pub(super) fn read<'a, R: ReadRef<'a>>(file: R) -> Option<Dynamic> {
+    let (header, endian, sections) = open(file)?;
+    let table = sections.dynamic_table(endian, file).ok().filter(|table| !table.is_empty())?;
+    let mut found = Dynamic {
+        machine: header.e_machine(endian),
+        shared: header.e_type(endian) == elf::ET_DYN,
+        program: header.program_headers(endian, file).ok()?.iter().any(|segment| segment.p_type(endian) == elf::PT_INTERP),
+        ..Dynamic::default()
+    };
+    for entry in table.iter() {
+        let text = || table.string(entry).ok().map(|text| String::from_utf8_lossy(text).into_owned());
+        match entry.tag {
+            elf::DT_NEEDED => found.needed.extend(text()),
+            elf::DT_SONAME => found.soname = text()?,
+            elf::DT_RPATH | elf::DT_RUNPATH => found.search.extend(text()?.split(':').map(str::to_string)),
             _ => {}
         }
     }
-    let (offset, length) = dynamic?;
-    let (mut soname, mut needed, mut search, mut strings) = (None, Vec::new(), Vec::new(), None);
-    for at in 0..(length / 16).min(4096) {
-        let mut pair = [0; 16];
-        file.read_at(offset.checked_add(at * 16)?, &mut pair)?;
-        match (u64_at(&pair, 0), u64_at(&pair, 8)) {
-            (0, _) => break,
-            (1, value) => needed.push(value),
-            (5, value) => strings = Some(value),
-            (14, value) => soname = Some(value),
-            (15 | 29, value) => search.push(value),
-            _ => {}
+    Some(found)
+}
+
+/// Reads the dynamic symbols; none where the file has none that can be read.
+pub(super) fn symbols<'a, R: ReadRef<'a>>(file: R) -> Symbols {
+    read_symbols(file).unwrap_or_default()
+}
+
+fn read_symbols<'a, R: ReadRef<'a>>(file: R) -> Option<Symbols> {
+    let (_, endian, sections) = open(file)?;
+    let table = sections.symbols(endian, file, elf::SHT_DYNSYM).ok()?;
+    let versions = sections.versions(endian, file).ok()?;
+    let mut symbols = Symbols::default();
+    for (index, symbol) in table.enumerate() {
+        let name = String::from_utf8_lossy(symbol.name(endian, table.strings()).ok()?).into_owned();
+        if name.is_empty() || symbol.is_local() || [elf::STV_HIDDEN, elf::STV_INTERNAL].contains(&symbol.st_visibility()) {
+            continue;
+        }
+        let version = versions.as_ref().and_then(|versions| versions.version(versions.version_index(endian, index)).ok()?);
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        // The names of the versions themselves stand among the symbols too.
+        if version.is_some_and(|version| version.name() == name.as_bytes()) {
+            continue;
+        }
+        let full = version.map_or_else(|| name.clone(), |version| format!("{name}@{}", text(version.name())));
+        match (symbol.is_undefined(endian), symbol.is_weak()) {
+            (true, true) => {}
+            (true, false) => drop(symbols.needed.insert(full, version.and_then(|version| version.file()).map(text).unwrap_or_default())),
+            (false, _) => drop(symbols.defined.insert(full)),
         }
     }
-    let strings = strings?;
-    let (address, start, _) =
-        *segments.iter().find(|(address, _, length)| (*address..address.saturating_add(*length)).contains(&strings))?;
-    let base = strings - address + start;
-    let text = |at: u64| text_at(file, base.checked_add(at)?);
-    Some(Dynamic {
-        machine: u16_at(&header, 18),
-        soname: soname.and_then(text).unwrap_or_default(),
-        needed: needed.into_iter().filter_map(text).collect(),
-        search: search.into_iter().filter_map(text).flat_map(|paths| paths.split(':').map(str::to_string).collect::<Vec<_>>()).collect(),
-        shared: u16_at(&header, 16) == 3,
-    })
+    Some(symbols)
 }
 
-fn text_at(file: &(impl ReadAt + ?Sized), mut at: u64) -> Option<String> {
-    let mut text = Vec::new();
-    while text.len() < 4096 {
-        let mut byte = [0];
-        file.read_at(at, &mut byte)?;
-        if byte[0] == 0 {
-            return String::from_utf8(text).ok();
-        }
-        text.push(byte[0]);
-        at += 1;
-    }
-    None
-}
-
-fn u16_at(bytes: &[u8], at: usize) -> u16 {
-    u16::from_le_bytes([bytes[at], bytes[at + 1]])
-}
-
-fn u32_at(bytes: &[u8], at: usize) -> u32 {
-    u32::from(u16_at(bytes, at)) | u32::from(u16_at(bytes, at + 2)) << 16
-}
-
-fn u64_at(bytes: &[u8], at: usize) -> u64 {
-    u64::from(u32_at(bytes, at)) | u64::from(u32_at(bytes, at + 4)) << 32
+fn open<'a, R: ReadRef<'a>>(file: R) -> Option<(&'a Header, Endianness, SectionTable<'a, Header, R>)> {
+    let header = Header::parse(file).ok()?;
+    let endian = header.endian().ok()?;
+    Some((header, endian, header.sections(endian, file).ok()?))
 }
 
 #[cfg(test)]
@@ -124,7 +105,12 @@ mod tests {
         let bytes = std::fs::read(path).unwrap();
         let found = read(bytes.as_slice()).unwrap();
         assert_eq!((found.soname.as_str(), found.needed.contains(&"libc.so.6".to_string()), found.shared), ("libm.so.6", true, true));
-        assert_eq!(read(&File::open(path).unwrap()), Some(found));
+        let cache = object::ReadCache::new(std::fs::File::open(path).unwrap());
+        assert_eq!(read(&cache), Some(found));
+        let symbols = symbols(&cache);
+        assert!(symbols.defined.iter().any(|name| name.starts_with("cos@GLIBC_2.")), "{symbols:?}");
+        assert!(symbols.needed.iter().any(|(name, library)| name.contains("@GLIBC_") && library == "libc.so.6"), "{symbols:?}");
+        assert!(!symbols.defined.contains("GLIBC_2.29@GLIBC_2.29"));
         for length in (0..bytes.len()).step_by(bytes.len() / 97) {
             assert!(read(&bytes[..length]).is_none_or(|found| found.needed.len() < 4096));
         }

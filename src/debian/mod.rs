@@ -3,13 +3,17 @@
 
 mod archive;
 pub mod base;
+pub mod changelog;
 mod check;
 pub mod compose;
 mod deb;
+pub mod difference;
 mod elf;
 mod fetch;
 mod finish;
 pub mod index;
+mod installed;
+pub mod inventory;
 pub mod lock;
 pub mod mirror;
 mod relation;

@@ -24,6 +24,11 @@ pub(super) fn satisfies(version: &str, relation: &str, wanted: &str) -> bool {
     }
 }
 
+/// The part of a version that its authors give, without epoch and without what a repackaging adds.
+pub(super) fn upstream(version: &str) -> &str {
+    split(version).1
+}
+
 fn split(version: &str) -> (u64, &str, &str) {
     let (epoch, rest) = version.split_once(':').map_or((0, version), |(epoch, rest)| (epoch.parse().unwrap_or(0), rest));
     let (upstream, revision) = rest.rsplit_once('-').unwrap_or((rest, "0"));

@@ -72,10 +72,9 @@ pub fn rebase(request: &Rebase, output: &Output) -> Result<Image> {
     let mut label = read_label(request.app)?;
     check(request, &label, output)?;
     let app = request.app;
-    let top = app.layers.iter().position(|layer| layer.diff_id.as_str() == label.run_image.top_layer);
-    let top = top.with_context(&label.run_image.top_layer)?;
+    let count = count_of_run_image(app, &label)?;
     let mut image = app.clone();
-    image.layers = request.run.layers.iter().chain(&app.layers[top + 1..]).map(dated).collect();
+    image.layers = request.run.layers.iter().chain(&app.layers[count..]).map(dated).collect();
     image.config.created = CREATED.into();
     image.config.os.clone_from(&request.run.config.os);
     image.config.architecture.clone_from(&request.run.config.architecture);
@@ -89,14 +88,18 @@ pub fn rebase(request: &Rebase, output: &Output) -> Result<Image> {
     Ok(image)
 }
 
-trait WithContext<T> {
-    fn with_context(self, top_layer: &str) -> Result<T>;
+/// The layers of an app image that are its run image's, and those that are its own.
+///
+/// # Errors
+/// When the image does not say which are which.
+pub fn layers_of(app: &Image) -> Result<(&[Layer], &[Layer])> {
+    Ok(app.layers.split_at(count_of_run_image(app, &read_label(app)?)?))
 }
 
-impl<T> WithContext<T> for Option<T> {
-    fn with_context(self, top_layer: &str) -> Result<T> {
-        self.context(|| format!("could not find base layer `{top_layer}` in the app image"))
-    }
+fn count_of_run_image(app: &Image, label: &Label) -> Result<usize> {
+    let top = &label.run_image.top_layer;
+    let position = app.layers.iter().position(|layer| layer.diff_id.as_str() == top);
+    position.map(|position| position + 1).context(|| format!("could not find base layer `{top}` in the app image"))
 }
 
 fn read_label(app: &Image) -> Result<Label> {

@@ -1,17 +1,21 @@
 //! Puts an app image on another run image without building it again: in the store, or in a registry, where no layer is moved that is there.
 
+mod comparison;
+
+pub use comparison::Comparison;
+
 use super::builder;
-use super::images::Images;
+use super::images::{Images, InStore};
 use super::place::Place;
 use super::publish;
-use crate::debian::Mirrors;
+use crate::debian::{Lock, Mirrors};
 use crate::error::{Advice, Context, Error, Result};
 use crate::image::{Digest, Image, Reference};
 use crate::lifecycle::exporter;
 use crate::lifecycle::rebaser::{self, Rebase, run_image_names};
 use crate::registry::Lookup;
 use launcher::api::Api;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Exit code of a rebase that goes wrong (CNB Platform Specification, rebaser).
 const WENT_WRONG: u8 = 72;
@@ -30,6 +34,8 @@ pub struct Request<'a> {
     pub publish: bool,
     /// Whether doubts only cause warnings.
     pub force: bool,
+    /// Whether to compare the two run images even if layers have to be fetched for it; composed ones always are.
+    pub compare: bool,
     /// Whether only to find out if there is something to do.
     pub check: bool,
     /// Whether Debian's indexes are asked for newer packages.
@@ -46,7 +52,8 @@ impl Request<'_> {
 }
 
 /// What became of a rebase.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Rebased {
     /// The digest of the image on the new run image.
     pub digest: Digest,
@@ -56,6 +63,26 @@ pub struct Rebased {
     pub run_image: String,
     /// The names that mean the image now.
     pub names: Vec<String>,
+    /// What the other run image changes; nothing where it is the same one.
+    pub comparison: Option<Comparison>,
+    /// Whether nothing was done because the new run image is no patch of the old one.
+    pub refused: bool,
+}
+
+impl Rebased {
+    /// The error that a refused rebase ends with.
+    ///
+    /// # Errors
+    /// When it was refused (exit code 72).
+    pub fn check(&self) -> Result<()> {
+        let doubts: Vec<&str> = self.comparison.iter().flat_map(|comparison| &comparison.doubts).map(String::as_str).collect();
+        if !self.refused {
+            return Ok(());
+        }
+        Err(Error::new(format!("`{}` is no patch of the run image that the app is on: {}", self.run_image, doubts.join("; ")))
+            .hint("build the app anew on it, or give `--force` if you know that it does no harm")
+            .code(WENT_WRONG))
+    }
 }
 
 /// A run image; its layers may be elsewhere.
@@ -64,6 +91,8 @@ struct RunImage {
     reference: String,
     image: Image,
     registry: Option<Reference>,
+    /// The packages of one that was composed.
+    lock: Option<Lock>,
 }
 
 /// What composed images say of themselves, so that they can be composed again.
@@ -93,8 +122,14 @@ pub fn rebase(request: &Request, images: &Images) -> Result<Rebased> {
     let image = rebaser::rebase(&rebase, images.output).context(describe).code(WENT_WRONG)?;
     let digest = image.documents().descriptor.digest;
     let changed = digest != before;
-    let names = if request.check { Vec::new() } else { save(request, &image, &app, &run, images)? };
-    Ok(Rebased { digest, changed, run_image: run.name, names })
+    let comparison = if changed { comparison::compare(&app, &run, request, images).context(describe).code(WENT_WRONG)? } else { None };
+    let doubts: Vec<&String> = comparison.iter().flat_map(|comparison| &comparison.doubts).collect();
+    let refused = !request.force && !doubts.is_empty();
+    if request.force {
+        doubts.iter().for_each(|doubt| images.output.warn(doubt));
+    }
+    let names = if request.check || refused { Vec::new() } else { save(request, &image, &app, &run, images)? };
+    Ok(Rebased { digest, changed, run_image: run.name, names, comparison, refused })
 }
 
 fn app(request: &Request, images: &Images) -> Result<(Image, Digest)> {
@@ -123,7 +158,9 @@ fn run_image(request: &Request, app: &Image, images: &Images) -> Result<RunImage
             let composed = app.label("io.buildpacks.base.metadata").and_then(|label| serde_json::from_str::<Composed>(label).ok());
             let packages = composed.unwrap_or_default().packages;
             let run = builder::run_image(name, &packages, request.update, request.mirrors, images)?;
-            Ok(RunImage { reference: run.identifier(), name: run.name, image: run.stored.image, registry: None })
+            let lock = Some(run.lock.clone());
+            let run = InStore::from(run);
+            Ok(RunImage { reference: run.identifier(), name: run.name, image: run.stored.image, registry: None, lock })
         }
         (None, None) => {
             let can_read = |name: &str| Reference::parse(name).is_ok_and(|name| images.registries.check_read(&name).is_ok());
@@ -141,10 +178,11 @@ fn bring(place: &Place, request: &Request, images: &Images) -> Result<RunImage> 
     if let (true, Place::Name(name) | Place::Registry(name)) = (request.publish, place)
         && let Lookup::Found(remote) = images.registries.find(name)?
     {
-        return Ok(RunImage { name: name.to_string(), reference: remote.identifier(), image: remote.image, registry: Some(remote.name) });
+        let (reference, registry) = (remote.identifier(), Some(remote.name));
+        return Ok(RunImage { name: name.to_string(), reference, image: remote.image, registry, lock: None });
     }
     let run = images.bring(place)?;
-    Ok(RunImage { reference: run.identifier(), name: run.name, image: run.stored.image, registry: None })
+    Ok(RunImage { reference: run.identifier(), name: run.name, image: run.stored.image, registry: None, lock: None })
 }
 
 fn save(request: &Request, image: &Image, app: &Image, run: &RunImage, images: &Images) -> Result<Vec<String>> {

@@ -214,7 +214,7 @@ impl<'a> Unpacking<'a> {
         }
         let dynamic = match &self.elf {
             Some(Elf::Memory(bytes)) => elf::read(bytes.as_slice()),
-            Some(Elf::Disk(file)) => elf::read(file),
+            Some(Elf::Disk(file)) => elf::read(&object::ReadCache::new(file)),
             None => None,
         };
         Learned { content: self.kept.map(Arc::from), dynamic }

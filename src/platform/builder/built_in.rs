@@ -6,10 +6,10 @@ use crate::error::{Advice, Context, Result};
 use crate::image::Digest;
 use crate::lifecycle::documents::run::{RunImageNames, RunImages};
 use crate::output::Output;
-use crate::platform::base_image::Distribution;
+use crate::platform::base_image::{BaseImage, Distribution};
 use crate::platform::compiled::with_compiled_python;
 use crate::platform::embedded::{BUILDERS, BUILDPACKS, BuiltIn, MODULES};
-use crate::platform::images::{Images, InStore};
+use crate::platform::images::Images;
 use crate::store::Store;
 use serde::Serialize;
 use std::fs;
@@ -101,13 +101,13 @@ pub fn update(name: &str, mirrors: &Mirrors, store: &Store, output: &Output) -> 
 ///
 /// # Errors
 /// When there is no such builder, or the image cannot be composed.
-pub fn run_image(name: &str, packages: &[String], update: bool, mirrors: &Mirrors, images: &Images) -> Result<InStore> {
+pub fn run_image(name: &str, packages: &[String], update: bool, mirrors: &Mirrors, images: &Images) -> Result<BaseImage> {
     let built_in = find(name)?;
     let distribution = Distribution::new(built_in.name, built_in.base, mirrors, images.store, images.output)?;
     if update {
         distribution.update()?;
     }
-    Ok(with_compiled_python(distribution.image(Kind::Run, packages)?, images.store, images.output)?.into())
+    with_compiled_python(distribution.image(Kind::Run, packages)?, images.store, images.output)
 }
 
 fn find(name: &str) -> Result<&'static BuiltIn> {
