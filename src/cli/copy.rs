@@ -1,7 +1,7 @@
 //! `cooper copy`: an image from place to place.
 
 use super::Session;
-use super::transfer::Moving;
+use super::transfer::{Moving, With};
 use crate::error::Result;
 use crate::platform::place::Place;
 
@@ -17,12 +17,17 @@ pub struct Arguments {
     source: String,
     /// Where it goes to.
     destination: String,
+    /// Also copy what refers to the image, as signatures and SBOM documents do, and what refers to that; with TYPE only what is of that kind.
+    /// Registries and layouts keep such things.
+    #[arg(long, value_name = "TYPE", num_args = 0..=1, require_equals = true)]
+    referrers: Option<Option<String>>,
     #[command(flatten)]
     moving: Moving,
 }
 
 impl Arguments {
     pub(super) fn run(self, session: &Session) -> Result<u8> {
-        self.moving.run(&Place::parse(&self.source)?, &Place::parse(&self.destination)?, session)
+        let with = self.referrers.map_or(With::Nothing, With::Referrers);
+        self.moving.run(&Place::parse(&self.source)?, &Place::parse(&self.destination)?, with, session)
     }
 }

@@ -1,7 +1,7 @@
 //! `cooper pull`: an image into the store.
 
 use super::Session;
-use super::transfer::Moving;
+use super::transfer::{Moving, With};
 use crate::error::{Advice, Error, Result};
 use crate::image::Reference;
 use crate::platform::place::Place;
@@ -35,6 +35,6 @@ impl Arguments {
                 own.ok_or_else(|| Error::new(format!("`{}` does not say what the image is called", self.image))).hint("add `--tag NAME`")?
             }
         };
-        self.moving.run(&source, &Place::Store(name), session)
+        self.moving.run(&source, &Place::Store(name), With::Nothing, session)
     }
 }

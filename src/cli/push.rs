@@ -1,7 +1,7 @@
 //! `cooper push`: an image of the store to its registry, or elsewhere.
 
 use super::Session;
-use super::transfer::Moving;
+use super::transfer::{Moving, With};
 use crate::error::Result;
 use crate::image::Reference;
 use crate::platform::place::Place;
@@ -25,6 +25,6 @@ impl Arguments {
             Place::Name(name) => Place::Registry(name),
             other => other,
         };
-        self.moving.run(&Place::Store(image), &destination, session)
+        self.moving.run(&Place::Store(image), &destination, With::Nothing, session)
     }
 }

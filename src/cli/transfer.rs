@@ -18,19 +18,36 @@ pub(super) struct Moving {
     registries: Reach,
 }
 
+/// What goes along with an image.
+pub(super) enum With {
+    /// Nothing.
+    Nothing,
+    /// What refers to it; only that of one kind, where one is named.
+    Referrers(Option<String>),
+}
+
 impl Moving {
     /// Moves an image, and tells of it.
-    pub fn run(&self, source: &Place, destination: &Place, session: &Session) -> Result<u8> {
+    pub fn run(&self, source: &Place, destination: &Place, with: With, session: &Session) -> Result<u8> {
         let (registries, _) = self.registries.open()?;
         let store = session.store()?;
         let engine = Settings::read(|name| std::env::var_os(name));
         let images = Images { store: &store, registries: &registries, pull: Pull::Never, engine: &engine, output: session.output };
         let opened = images.open(source)?;
+        // They come first: when the image is there, all is.
+        let referrers = match &with {
+            With::Nothing => None,
+            With::Referrers(kind) => Some(images.copy_referrers(&opened, source, destination, kind.as_deref())?),
+        };
         let written = images.write(&opened, destination, opened.name())?;
         match self.output {
             Format::Json => session.print_json(&written)?,
             Format::Text if session.output.verbosity() == crate::output::Verbosity::Quiet => session.print(&written.digest.to_string())?,
             Format::Text => session.output.line(&written.line(&opened)),
+        }
+        if let Some(count) = referrers {
+            let what = if count == 1 { "1 manifest that refers" } else { &format!("{count} manifests that refer") };
+            session.output.line(&format!("wrote {what} to it"));
         }
         Ok(0)
     }

@@ -50,6 +50,9 @@ pub struct Descriptor {
     /// The machine that the image is for, in an index.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub platform: Option<serde_json::Value>,
+    /// What kind of thing it is, where it is no image.
+    #[serde(rename = "artifactType", default, skip_serializing_if = "String::is_empty")]
+    pub artifact_type: String,
 }
 
 impl Descriptor {
@@ -60,7 +63,14 @@ impl Descriptor {
 
     /// A descriptor without notes.
     pub fn new(media_type: &str, size: u64, digest: Digest) -> Self {
-        Self { media_type: media_type.to_string(), size, digest, annotations: BTreeMap::new(), platform: None }
+        Self {
+            media_type: media_type.to_string(),
+            size,
+            digest,
+            annotations: BTreeMap::new(),
+            platform: None,
+            artifact_type: String::new(),
+        }
     }
 }
 
@@ -73,11 +83,17 @@ pub struct Manifest {
     /// What this document is.
     #[serde(default)]
     pub media_type: String,
+    /// What kind of thing it is, where it is no image.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub artifact_type: String,
     /// The configuration.
     pub config: Descriptor,
     /// The layers, the lowest first.
     #[serde(deserialize_with = "null_is_empty")]
     pub layers: Vec<Descriptor>,
+    /// What it refers to, as a signature does to an image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<Descriptor>,
     /// Notes.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
@@ -86,7 +102,26 @@ pub struct Manifest {
 impl Default for Manifest {
     fn default() -> Self {
         let config = Descriptor::of(media_type::CONFIG, b"{}");
-        Self { schema_version: 2, media_type: media_type::MANIFEST.into(), config, layers: Vec::new(), annotations: BTreeMap::new() }
+        Self {
+            schema_version: 2,
+            media_type: media_type::MANIFEST.into(),
+            artifact_type: String::new(),
+            config,
+            layers: Vec::new(),
+            subject: None,
+            annotations: BTreeMap::new(),
+        }
+    }
+}
+
+impl Manifest {
+    /// What lists of referrers say of this manifest, whose descriptor this is (OCI Image Specification, "Image Manifest", `subject`).
+    pub fn as_referrer(&self, descriptor: &Descriptor) -> Descriptor {
+        let artifact_type = if self.artifact_type.is_empty() { &self.config.media_type } else { &self.artifact_type };
+        let mut described = Descriptor::new(&descriptor.media_type, descriptor.size, descriptor.digest.clone());
+        described.annotations.clone_from(&self.annotations);
+        described.artifact_type.clone_from(artifact_type);
+        described
     }
 }
 

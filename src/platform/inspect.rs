@@ -1,11 +1,14 @@
-//! What is known of an image in the store, for people and programs.
+//! What is known of an image, for people and programs.
 
-use crate::error::{Advice, Context, Result};
-use crate::image::Reference;
+use super::images::Images;
+use super::place::Place;
+use super::referrers::Keeper;
+use crate::error::Result;
+use crate::image::{Descriptor, Digest, Image, Reference};
 use crate::lifecycle::documents::{BUILD_METADATA_LABEL, LIFECYCLE_METADATA_LABEL};
-use crate::store::{Store, Stored};
 use serde::Serialize;
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// An image, described.
 #[derive(Debug, Serialize)]
@@ -30,6 +33,30 @@ pub struct Description {
     pub processes: Vec<Process>,
     /// Its layers, the lowest first.
     pub layers: Vec<Layer>,
+    /// What refers to it, as signatures do; nothing where its place keeps no such list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub referrers: Option<Vec<Referrer>>,
+}
+
+/// Something that refers to an image.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Referrer {
+    /// What kind of thing it is.
+    pub artifact_type: String,
+    /// Digest of its manifest.
+    pub digest: String,
+    /// Bytes of its manifest.
+    pub size: u64,
+    /// What it says of itself.
+    pub annotations: BTreeMap<String, String>,
+}
+
+impl From<Descriptor> for Referrer {
+    fn from(descriptor: Descriptor) -> Self {
+        let Descriptor { artifact_type, digest, size, annotations, .. } = descriptor;
+        Self { artifact_type, digest: digest.to_string(), size, annotations }
+    }
 }
 
 /// A process of an image.
@@ -55,17 +82,19 @@ pub struct Layer {
     pub created_by: String,
 }
 
-/// Describes an image of the store.
+/// Describes an image. Of one in a registry only the documents are read; what is in a layout, an archive or an engine comes into the store.
 ///
 /// # Errors
 /// When it is not there or damaged.
-pub fn inspect(name: &Reference, store: &Store) -> Result<Description> {
-    let stored = store.find(name)?.context(|| format!("there is no image `{name}`")).hint("`cooper images` lists what is there")?;
-    Ok(describe(name.familiar(), &stored))
+pub fn inspect(place: &Place, images: &Images) -> Result<Description> {
+    let opened = images.open(place)?;
+    let name = opened.name().first().map_or_else(|| place.to_string(), Reference::familiar);
+    let referrers = Keeper::of_source(place, &opened).map(|keeper| images.referrers(keeper, opened.digest(), None)).transpose()?;
+    let referrers = referrers.map(|referrers| referrers.into_iter().map(Referrer::from).collect());
+    Ok(Description { referrers, ..describe(name, opened.image(), opened.digest()) })
 }
 
-fn describe(name: String, stored: &Stored) -> Description {
-    let image = &stored.image;
+fn describe(name: String, image: &Image, digest: &Digest) -> Description {
     let json = |label: &str| image.label(label).and_then(|text| serde_json::from_str::<Value>(text).ok()).unwrap_or_default();
     let (build, lifecycle) = (json(BUILD_METADATA_LABEL), json(LIFECYCLE_METADATA_LABEL));
     let text = |value: &Value| value.as_str().unwrap_or_default().to_string();
@@ -78,7 +107,7 @@ fn describe(name: String, stored: &Stored) -> Description {
     };
     Description {
         name,
-        digest: stored.digest.to_string(),
+        digest: digest.to_string(),
         platform: format!("{}/{}", image.config.os, image.config.architecture),
         created: image.config.created.clone(),
         size: image.compressed_size(),
@@ -96,5 +125,6 @@ fn describe(name: String, stored: &Stored) -> Description {
             .iter()
             .map(|layer| Layer { diff_id: layer.diff_id.to_string(), size: layer.blob.size, created_by: layer.history.created_by.clone() })
             .collect(),
+        referrers: None,
     }
 }

@@ -25,6 +25,7 @@ pub mod place;
 mod publish;
 pub mod pull;
 pub mod rebase;
+pub mod referrers;
 mod rootfs;
 pub mod run;
 pub mod transfer;

@@ -44,6 +44,21 @@ impl Opened {
         Ok(Self { image: stored.image.clone(), documents: store.documents(stored)?, name, registry: None })
     }
 
+    /// The image.
+    pub fn image(&self) -> &Image {
+        &self.image
+    }
+
+    /// The digest of its manifest.
+    pub fn digest(&self) -> &Digest {
+        &self.documents.descriptor.digest
+    }
+
+    /// The registry that it was opened in.
+    pub fn registry(&self) -> Option<&Reference> {
+        self.registry.as_ref()
+    }
+
     /// Its name where it is.
     pub fn name(&self) -> &[Reference] {
         self.name.as_slice()

@@ -5,7 +5,7 @@ use super::session::{Access, Call, Session};
 use super::{Registries, blob};
 use crate::error::{Advice, Context, Error, Result};
 use crate::http::{Failure, Method, repeatedly};
-use crate::image::{Descriptor, Digest, Image, Index, Manifest, Reference, host_architecture, media_type};
+use crate::image::{Descriptor, Digest, Documents, Image, Index, Manifest, Reference, host_architecture, media_type};
 use serde::Deserialize;
 use std::sync::PoisonError;
 
@@ -172,6 +172,22 @@ pub(super) fn is_list(document: &Document) -> Result<bool> {
 /// The image that a document describes, with its configuration.
 pub(super) fn image(session: &Session, name: &Reference, document: Document) -> Result<Remote> {
     let manifest: Manifest = serde_json::from_slice(&document.bytes).context(|| "the manifest makes no sense")?;
+    let config_bytes = configuration(session, name, &manifest)?;
+    let config = serde_json::from_slice(&config_bytes).context(|| "the configuration makes no sense")?;
+    let image = Image::from_documents(&manifest, config)?;
+    Ok(Remote { name: name.clone(), manifest: document.descriptor, manifest_bytes: document.bytes, config_bytes, image })
+}
+
+/// The documents that a descriptor points to, of an image or of something else that has a manifest.
+pub(super) fn documents(session: &Session, name: &Reference, descriptor: &Descriptor) -> Result<Documents> {
+    let document = manifest(session, name, descriptor.digest.as_str(), Some(descriptor))?;
+    let document = document.context(|| format!("the registry lacks the manifest {}", descriptor.digest))?;
+    let parsed = serde_json::from_slice(&document.bytes).context(|| format!("the manifest {} makes no sense", descriptor.digest))?;
+    Ok(Documents { config: configuration(session, name, &parsed)?, manifest: document.bytes, descriptor: document.descriptor })
+}
+
+/// The configuration of a manifest.
+fn configuration(session: &Session, name: &Reference, manifest: &Manifest) -> Result<Vec<u8>> {
     if manifest.config.size > LONGEST_CONFIG {
         return Err(Error::new(format!("the configuration has {} bytes", manifest.config.size)));
     }
@@ -185,10 +201,7 @@ pub(super) fn image(session: &Session, name: &Reference, document: Document) -> 
         Ok(())
     };
     blob::read(session, name.repository(), &manifest.config, &mut restart, &mut receive).context(|| "cannot read the configuration")?;
-    let config_bytes = config.into_inner();
-    let config = serde_json::from_slice(&config_bytes).context(|| "the configuration makes no sense")?;
-    let image = Image::from_documents(&manifest, config)?;
-    Ok(Remote { name: name.clone(), manifest: document.descriptor, manifest_bytes: document.bytes, config_bytes, image })
+    Ok(config.into_inner())
 }
 
 fn platform<'a>(manifest: &'a Descriptor, key: &str, default: &'a str) -> &'a str {

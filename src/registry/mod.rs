@@ -16,6 +16,8 @@ mod new_blob;
 mod publish;
 mod pull;
 mod push;
+mod referrers;
+mod removal;
 mod sending;
 mod session;
 mod tags;

@@ -112,7 +112,7 @@ impl Registries {
         result
     }
 
-    /// Gives the image a name; its blobs must be there.
+    /// Gives the image a name; its blobs must be there. Where it refers to another one, it gets into the list of those too.
     ///
     /// # Errors
     /// When the registry cannot be reached or refuses.
@@ -125,7 +125,7 @@ impl Registries {
             body: Body::Bytes(documents.manifest.clone()),
             ..Call::new(Method::PUT, name.repository(), &path, Access::Push)
         };
-        repeatedly(|| {
+        let is_listed = repeatedly(|| {
             let response = session.send(&call)?;
             if !matches!(response.status(), 201 | 202 | 204) {
                 return Err(fault(response));
@@ -135,9 +135,10 @@ impl Registries {
                 Some(kept) => {
                     Err(Error::new(format!("the registry keeps the manifest {kept} instead of {}", documents.descriptor.digest)).into())
                 }
-                None => Ok(()),
+                None => Ok(response.header("oci-subject").is_some()),
             }
-        })
+        })?;
+        if is_listed { Ok(()) } else { self.list_referrer(documents, name) }
     }
 
     /// Whether images may be written to the repository of a name (IMG-06).

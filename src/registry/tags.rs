@@ -1,17 +1,17 @@
-//! Names in a repository: the tags that there are, and images that are removed.
+//! The tags of a repository.
 
 use super::Registries;
 use super::fault::fault;
 use super::session::{Access, Call, Place};
 use crate::error::{Context, Error, Result};
-use crate::http::{Method, repeatedly};
-use crate::image::{Digest, Reference};
+use crate::http::{Method, Response, Url, repeatedly};
+use crate::image::Reference;
 use serde::Deserialize;
 
 /// A longer page is refused.
-const LONGEST: u64 = 4 << 20;
+pub(super) const LONGEST: u64 = 4 << 20;
 /// No repository that people can use has more pages.
-const MOST_PAGES: usize = 1000;
+pub(super) const MOST_PAGES: usize = 1000;
 
 #[derive(Deserialize)]
 struct Page {
@@ -37,10 +37,7 @@ impl Registries {
                     404 => return Ok(None),
                     _ => return Err(fault(response)),
                 }
-                let next =
-                    response.header("link").and_then(|link| link.split_once('<')?.1.split_once('>')).map(|(next, _)| next.to_string());
-                let next = next.map(|next| response.url().join(&next)).transpose();
-                let next = next.map_err(|error| Error::from_cause("the registry names a bad next page", error))?;
+                let next = next_page(&response)?;
                 let page: Page = serde_json::from_slice(&response.bytes(LONGEST)?).context(|| "the list makes no sense")?;
                 Ok(Some((page, next)))
             });
@@ -53,22 +50,11 @@ impl Registries {
         all.dedup();
         Ok(all)
     }
+}
 
-    /// Removes the image with a digest, under all its names.
-    ///
-    /// # Errors
-    /// When the registry cannot be reached or refuses. That it is not there is no error.
-    pub fn delete(&self, name: &Reference, digest: &Digest) -> Result<()> {
-        let session = self.session(name)?;
-        let path = format!("manifests/{digest}");
-        let call = Call::new(Method::DELETE, name.repository(), &path, Access::Delete);
-        let deleted = repeatedly(|| {
-            let response = session.send(&call)?;
-            match response.status() {
-                200 | 202 | 404 => Ok(()),
-                _ => Err(fault(response)),
-            }
-        });
-        deleted.context(|| format!("cannot delete `{}/{}@{digest}`", name.registry(), name.repository()))
-    }
+/// Where the next page of a list is, if there is one.
+pub(super) fn next_page(response: &Response) -> Result<Option<Url>> {
+    let next = response.header("link").and_then(|link| link.split_once('<')?.1.split_once('>')).map(|(next, _)| next);
+    let next = next.map(|next| response.url().join(next)).transpose();
+    next.map_err(|error| Error::from_cause("the registry names a bad next page", error))
 }

@@ -37,7 +37,7 @@ pub fn write_layout_archive(store: &Store, image: &Stored, file: &Path) -> Resul
         for folder in ["/blobs", "/blobs/sha256"] {
             tar.append(&Entry::directory(folder, 0o755, 0, 0, time), std::io::empty())?;
         }
-        let mut digests = blobs(store, image)?;
+        let mut digests = blobs(store, &image.digest)?;
         digests.sort();
         for digest in digests {
             let blob = store.blob(&digest)?;
@@ -71,7 +71,7 @@ fn write_members(tar: &mut TarWriter<impl Write>, store: &Store, image: &Stored,
     for folder in ["blobs", "blobs/sha256"] {
         tar.append(&Entry::directory(folder, 0o755, 0, 0, time), std::io::empty())?;
     }
-    for digest in blobs(store, image)? {
+    for digest in blobs(store, &image.digest)? {
         let blob = store.blob(&digest)?;
         let size = blob.metadata()?.len();
         tar.append(&Entry::file(place(&digest), size, 0o644, 0, 0, time), blob)?;

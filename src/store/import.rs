@@ -54,7 +54,11 @@ pub fn read_layout(store: &Store, folder: &Path, tag: Option<&str>, platform: (&
         return Err(Error::new("there is no `index.json`")).context(describe);
     }
     let index = index::read(folder)?;
-    let named = |entry: &&Descriptor| tag.is_none_or(|tag| index::name_of(entry).is_some_and(|name| name == tag));
+    // What refers to an image has no name and is none.
+    let named = |entry: &&Descriptor| match tag {
+        Some(tag) => index::name_of(entry).is_some_and(|name| name == tag),
+        None => entry.artifact_type.is_empty(),
+    };
     let mut found = index.manifests.iter().filter(named);
     let entry = match (found.next(), found.next(), tag) {
         (Some(entry), None, _) | (Some(entry), Some(_), Some(_)) => entry.clone(),
@@ -73,6 +77,12 @@ pub fn read_layout(store: &Store, folder: &Path, tag: Option<&str>, platform: (&
 
 /// Brings the image of a manifest into the store, with the very bytes of its documents.
 pub(super) fn read_shelf(store: &Store, shelf: &Shelf, manifest: &Descriptor) -> Result<Stored> {
+    bring_blobs(store, shelf, manifest)?;
+    store.read(&manifest.digest)
+}
+
+/// Brings a manifest and all that it points to into the store, with the very bytes.
+pub(super) fn bring_blobs(store: &Store, shelf: &Shelf, manifest: &Descriptor) -> Result<(Vec<u8>, Manifest)> {
     let bytes = shelf.document(manifest)?;
     let parsed: Manifest = serde_json::from_slice(&bytes).context(|| format!("the manifest {} is damaged", manifest.digest))?;
     store.put(&parsed.config.media_type, &shelf.document(&parsed.config)?)?;
@@ -82,7 +92,7 @@ pub(super) fn read_shelf(store: &Store, shelf: &Shelf, manifest: &Descriptor) ->
         }
     }
     store.put(&manifest.media_type, &bytes)?;
-    store.read(&manifest.digest)
+    Ok((bytes, parsed))
 }
 
 impl Shelf<'_> {
@@ -116,7 +126,7 @@ impl Shelf<'_> {
     }
 
     /// A document, checked.
-    fn document(&self, wanted: &Descriptor) -> Result<Vec<u8>> {
+    pub fn document(&self, wanted: &Descriptor) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
         let opened = self.open(&wanted.digest)?;
         opened.take(LONGEST_DOCUMENT + 1).read_to_end(&mut bytes).context(|| format!("cannot read {}", wanted.digest))?;

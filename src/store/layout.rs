@@ -26,7 +26,7 @@ pub(super) fn initialise(root: &Path) -> Result<()> {
 pub fn write_layout(store: &Store, image: &Stored, folder: &Path, tag: &str) -> Result<()> {
     initialise(folder)?;
     let manifest: Manifest = store.document(&image.digest)?;
-    for digest in blobs(store, image)? {
+    for digest in blobs(store, &image.digest)? {
         // A layer that is there need not be in the store.
         if !store.has_blob(&digest) && manifest.layers.iter().any(|layer| layer.digest == digest && layout_has(folder, layer)) {
             continue;
@@ -43,13 +43,13 @@ pub fn layout_has(folder: &Path, blob: &Descriptor) -> bool {
     folder.join("blobs/sha256").join(blob.digest.hex()).metadata().is_ok_and(|found| found.len() == blob.size)
 }
 
-/// The digests of everything that an image is made of, each once: layers, configuration, manifest. The documents are as they came, not as
-/// this program would write them.
-pub(super) fn blobs(store: &Store, image: &Stored) -> Result<Vec<Digest>> {
-    let manifest: Manifest = store.document(&image.digest)?;
+/// The digests of everything that the image with this digest is made of, each once: layers, configuration, manifest. The documents are as they
+/// came, not as this program would write them.
+pub(super) fn blobs(store: &Store, image: &Digest) -> Result<Vec<Digest>> {
+    let manifest: Manifest = store.document(image)?;
     let mut all: Vec<Digest> = manifest.layers.into_iter().map(|layer| layer.digest).collect();
     all.push(manifest.config.digest);
-    all.push(image.digest.clone());
+    all.push(image.clone());
     let mut seen = std::collections::BTreeSet::new();
     all.retain(|digest| seen.insert(digest.clone()));
     Ok(all)
@@ -60,7 +60,7 @@ pub(super) fn descriptor(store: &Store, image: &Stored) -> Result<Descriptor> {
     Ok(store.documents(image)?.descriptor)
 }
 
-fn copy_blob(store: &Store, digest: &Digest, folder: &Path) -> Result<()> {
+pub(super) fn copy_blob(store: &Store, digest: &Digest, folder: &Path) -> Result<()> {
     let mut source = store.blob(digest)?;
     let target = folder.join("blobs/sha256").join(digest.hex());
     let size = source.metadata()?.len();

@@ -13,6 +13,7 @@ mod lock;
 mod members;
 mod prune;
 mod pulled;
+mod referrers;
 mod saved;
 mod unpacked;
 mod verify;
@@ -23,6 +24,7 @@ pub use import::read_layout;
 pub use layout::{layout_has, write_layout};
 pub use lock::Lock;
 pub use prune::remove_tree;
+pub use referrers::{layout_referrers, read_referrer, write_referrer};
 pub use saved::{read_archive, read_opened_archive};
 pub use unpacked::Unpacked;
 

@@ -37,7 +37,7 @@ impl Store {
         }
         for manifest in index::read(&self.root)?.manifests {
             let subject = index::name_of(&manifest).cloned().unwrap_or_else(|| manifest.digest.to_string());
-            match self.read(&manifest.digest).and_then(|stored| blobs(self, &stored)) {
+            match self.read(&manifest.digest).and_then(|stored| blobs(self, &stored.digest)) {
                 Ok(blobs) => {
                     let missing = blobs.into_iter().filter(|digest| !self.has_blob(digest));
                     findings.extend(

@@ -9,6 +9,7 @@ mod layout;
 mod lists;
 mod login;
 mod peers;
+mod referrers;
 mod refusals;
 
 use crate::support::{PASSWORD, Registry, USER, succeed};

@@ -51,11 +51,33 @@ impl Small {
     }
 }
 
+/// Adds something of a kind to the layout in `folder` that refers to the manifest with a digest. Returns its own digest.
+pub fn refer(folder: &Path, subject: &str, kind: &str) -> String {
+    let describe = |media_type: &str, digest: &str, size: usize| json!({ "mediaType": media_type, "digest": digest, "size": size });
+    let content = format!("{kind} of {subject}");
+    let (config, blob) = (put(folder, b"{}"), put(folder, content.as_bytes()));
+    let media_type = "application/vnd.oci.image.manifest.v1+json";
+    let size = fs::metadata(folder.join("blobs/sha256").join(&subject["sha256:".len()..])).unwrap().len();
+    let manifest = json!({ "schemaVersion": 2, "mediaType": media_type, "artifactType": kind,
+        "config": describe("application/vnd.oci.empty.v1+json", &config, 2), "layers": [describe(kind, &blob, content.len())],
+        "subject": describe(media_type, subject, usize::try_from(size).unwrap()), "annotations": { "of": "a test" } });
+    let manifest = manifest.to_string();
+    let digest = put(folder, manifest.as_bytes());
+    let mut entry = describe(media_type, &digest, manifest.len());
+    entry["artifactType"] = kind.into();
+    add_entry(folder, entry);
+    digest
+}
+
 fn add_to_index(folder: &Path, tag: &str, mut entry: serde_json::Value) {
+    entry["annotations"]["org.opencontainers.image.ref.name"] = tag.into();
+    add_entry(folder, entry);
+}
+
+fn add_entry(folder: &Path, entry: serde_json::Value) {
     let path = folder.join("index.json");
     let empty = r#"{"schemaVersion":2,"manifests":[]}"#.to_string();
     let mut index: serde_json::Value = serde_json::from_str(&fs::read_to_string(&path).unwrap_or(empty)).unwrap();
-    entry["annotations"]["org.opencontainers.image.ref.name"] = tag.into();
     index["manifests"].as_array_mut().unwrap().push(entry);
     fs::write(path, index.to_string()).unwrap();
     fs::write(folder.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).unwrap();

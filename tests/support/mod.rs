@@ -8,7 +8,7 @@ mod registry;
 
 pub use engine::{Engine, Kind};
 pub use fault::{Break, Faulty};
-pub use image::{Small, digest};
+pub use image::{Small, digest, refer};
 pub use odd::{Answer, Asked, Odd, plain};
 pub use registry::{PASSWORD, Registry, USER};
 

@@ -1,0 +1,120 @@
+//! What refers to an image: signatures, SBOM documents and the like (OCI Distribution Specification, "Listing Referrers"). Where a registry
+//! keeps no list of that, clients keep one themselves, under a tag that is made of the image's digest.
+
+use super::Registries;
+use super::fault::fault;
+use super::find::{Document, documents, is_list, manifest};
+use super::session::{Access, Call, Place, Session};
+use super::tags::{LONGEST, MOST_PAGES, next_page};
+use crate::error::{Context, Error, Result};
+use crate::http::{Method, repeatedly};
+use crate::image::{Descriptor, Digest, Documents, Index, Manifest, Reference, media_type, to_json};
+
+/// An image with more referrers is refused.
+const MOST: usize = 10_000;
+
+impl Registries {
+    /// What refers to the image with a digest, by what it says of itself; only that of one kind, where one is named.
+    ///
+    /// # Errors
+    /// When the registry cannot be reached, refuses, or has no end of them.
+    pub fn referrers(&self, name: &Reference, digest: &Digest, artifact_type: Option<&str>) -> Result<Vec<Descriptor>> {
+        let session = self.session(name)?;
+        let found = match listed(&session, name, digest, artifact_type) {
+            Ok(Some(listed)) => Ok(listed),
+            Ok(None) => tagged(&session, name, digest).map(|index| index.manifests),
+            Err(error) => Err(error),
+        };
+        let mut found = found.context(|| format!("cannot list what refers to `{}@{digest}`", name.repository()))?;
+        // Registries may leave that to us.
+        found.retain(|referrer| artifact_type.is_none_or(|wanted| referrer.artifact_type == wanted));
+        Ok(found)
+    }
+
+    /// The documents that a descriptor points to: of an image, or of anything else that has a manifest.
+    ///
+    /// # Errors
+    /// When the registry cannot be reached, refuses, or has something else.
+    pub fn documents(&self, name: &Reference, descriptor: &Descriptor) -> Result<Documents> {
+        documents(&*self.session(name)?, name, descriptor)
+    }
+
+    /// Enters a manifest that refers to another one into the list of those, for a registry that does not.
+    pub(super) fn list_referrer(&self, documents: &Documents, name: &Reference) -> Result<()> {
+        let parsed: Manifest = serde_json::from_slice(&documents.manifest).context(|| "the manifest makes no sense")?;
+        let Some(subject) = &parsed.subject else { return Ok(()) };
+        let mut index = tagged(&*self.session(name)?, name, &subject.digest)?;
+        if index.manifests.iter().any(|known| known.digest == documents.descriptor.digest) {
+            return Ok(());
+        }
+        index.manifests.push(parsed.as_referrer(&documents.descriptor));
+        self.push_list(&to_json(&index), media_type::INDEX, &tag_of(name, &subject.digest)?)
+    }
+
+    /// Takes a manifest that was removed out of the list of those that refer to the same one, where clients keep that.
+    pub(super) fn unlist_referrer(&self, name: &Reference, removed: &Document) -> Result<()> {
+        let Ok(Manifest { subject: Some(subject), .. }) = serde_json::from_slice(&removed.bytes) else { return Ok(()) };
+        let mut index = tagged(&*self.session(name)?, name, &subject.digest)?;
+        let before = index.manifests.len();
+        index.manifests.retain(|known| known.digest != removed.descriptor.digest);
+        if index.manifests.len() == before {
+            return Ok(());
+        }
+        self.push_list(&to_json(&index), media_type::INDEX, &tag_of(name, &subject.digest)?)
+    }
+}
+
+/// What the registry itself lists; nothing where it keeps no such list.
+fn listed(session: &Session, name: &Reference, digest: &Digest, artifact_type: Option<&str>) -> Result<Option<Vec<Descriptor>>> {
+    let kind = artifact_type.map(|kind| format!("?artifactType={}", escaped(kind))).unwrap_or_default();
+    let path = format!("referrers/{digest}{kind}");
+    let mut call =
+        Call { headers: vec![("accept", media_type::INDEX.into())], ..Call::new(Method::GET, name.repository(), &path, Access::Pull) };
+    let mut all = Vec::new();
+    for _ in 0..MOST_PAGES {
+        let page = repeatedly(|| {
+            let response = session.send(&call)?;
+            match response.status() {
+                // Registries that do not know the question do not know how to say so either.
+                400 | 404..=406 => return Ok(None),
+                200 if response.header("content-type").is_some_and(|kind| !kind.starts_with(media_type::INDEX)) => return Ok(None),
+                200 => {}
+                _ => return Err(fault(response)),
+            }
+            let next = next_page(&response)?;
+            let index: Index = serde_json::from_slice(&response.bytes(LONGEST)?).context(|| "the list makes no sense")?;
+            Ok(Some((index, next)))
+        })?;
+        let Some((index, next)) = page else { return Ok(None) };
+        all.extend(index.manifests);
+        if all.len() > MOST {
+            return Err(Error::new(format!("there are more than {MOST}")));
+        }
+        let Some(next) = next else { break };
+        call.place = Place::Url(next);
+    }
+    Ok(Some(all))
+}
+
+/// What clients list; an empty list where none did.
+fn tagged(session: &Session, name: &Reference, digest: &Digest) -> Result<Index> {
+    let Some(document) = manifest(session, name, &tag(digest), None)? else { return Ok(Index::default()) };
+    if !is_list(&document)? {
+        return Err(Error::new(format!("the tag `{}` means an image instead of a list", tag(digest))));
+    }
+    serde_json::from_slice(&document.bytes).context(|| "the list makes no sense")
+}
+
+/// The tag of the list that clients keep (OCI Distribution Specification, "Referrers Tag Schema").
+fn tag(digest: &Digest) -> String {
+    format!("sha256-{}", digest.hex())
+}
+
+fn tag_of(name: &Reference, digest: &Digest) -> Result<Reference> {
+    Reference::parse(&format!("{}/{}:{}", name.registry(), name.repository(), tag(digest)))
+}
+
+fn escaped(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+}
