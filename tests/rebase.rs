@@ -173,3 +173,37 @@ fn a_run_image_that_is_no_patch_is_refused() {
     assert!(report["comparison"]["difference"]["added"]["libselinux1"].is_string(), "{report:#}");
     assert_eq!((&report["comparison"]["doubts"], &report["digest"]), (&json!([]), &digest));
 }
+
+#[test]
+fn patches_of_debian_reach_an_app_without_a_build() {
+    let folder = tempfile::tempdir().unwrap();
+    let machine = Machine::fresh(folder.path());
+    let inspect = || -> Value { serde_json::from_str(&succeed(&mut machine.command(&["inspect", "app", "--output", "json"]))).unwrap() };
+    let layers = |image: &Value| -> Vec<String> {
+        image["layers"].as_array().unwrap().iter().map(|layer| layer["diff_id"].as_str().unwrap().to_string()).collect()
+    };
+    // The state of the last point release.
+    succeed(&mut machine.command(&["builder", "update", "bookworm", "--without", "debian-security"]));
+    machine.built("app", &repository("fixtures/apps/python-fastapi"), &["--builder", "bookworm"]);
+    let before = layers(&inspect());
+
+    let check = run(&mut machine.command(&["rebase", "app", "--check"]));
+    assert_eq!(check.status.code(), Some(10), "{}", String::from_utf8_lossy(&check.stderr));
+    assert_eq!(layers(&inspect()), before);
+    let report: Value = serde_json::from_str(&succeed(&mut machine.command(&["rebase", "app", "--output", "json"]))).unwrap();
+    let difference = &report["comparison"]["difference"];
+    for source in ["openssl", "python3.11"] {
+        let changed: Vec<&Value> = difference["changed"].as_array().unwrap().iter().filter(|changed| changed["source"] == source).collect();
+        assert!(changed.iter().any(|changed| changed["cves"][0].as_str().is_some_and(|cve| cve.starts_with("CVE-20"))), "{report:#}");
+        assert!(changed.iter().all(|changed| changed["lower"] == false && changed["from"] != changed["to"]), "{report:#}");
+    }
+    assert!(difference["symbolsCompared"].as_u64() > Some(10_000) && report["comparison"]["missed"] == json!([]), "{report:#}");
+
+    let after = layers(&inspect());
+    assert_eq!(after.len(), before.len());
+    // The base, the packages of the app and the interpreter's compiled modules are new; the app is not.
+    let own: Vec<_> = before.iter().zip(&after).map(|(before, after)| before == after).collect();
+    assert_eq!(own, [[false; 3].as_slice(), &[true; 6]].concat());
+    assert_eq!(machine.serve("app").get(), r#"{"message":"Hello from Cooperage","greeting":"none"}"#);
+    assert_eq!(run(&mut machine.command(&["rebase", "app", "--check", "--offline"])).status.code(), Some(0));
+}

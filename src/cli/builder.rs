@@ -32,6 +32,9 @@ enum Command {
         /// The builder.
         #[arg(default_value = builder::default_name())]
         name: String,
+        /// Archive to choose nothing from, as `debian-security` for the state of the last point release; repeatable.
+        #[arg(long, value_name = "ARCHIVE")]
+        without: Vec<String>,
         #[command(flatten)]
         mirrors: Mirrors,
     },
@@ -71,8 +74,8 @@ impl Arguments {
                     Format::Text => session.print(&text(&description))?,
                 }
             }
-            Command::Update { name, mirrors } => {
-                let changes = builder::update(&name, &mirrors.read()?, &store, session.output)?;
+            Command::Update { name, without, mirrors } => {
+                let changes = builder::update(&name, &without, &mirrors.read()?, &store, session.output)?;
                 session.print(&if changes.is_empty() { "everything is up to date".into() } else { changes.join("\n") })?;
             }
         }

@@ -91,7 +91,9 @@ impl Arguments {
 fn lines(comparison: &Comparison) -> Vec<String> {
     let Comparison { release, size, difference, missed, .. } = comparison;
     let mut lines = Vec::new();
-    if let (Some(from), Some(to)) = (&release.from, &release.to) {
+    if let (Some(from), Some(to)) = (&release.from, &release.to)
+        && from != to
+    {
         lines.push(format!("run image of {to}, before of {from}"));
     }
     lines.push(format!("its size is {}, before {}", human_bytes(size.to), human_bytes(size.from)));
@@ -107,11 +109,13 @@ fn lines(comparison: &Comparison) -> Vec<String> {
         lines.extend(sources);
     }
     for (what, packages) in [("added", &difference.added), ("removed", &difference.removed)] {
-        let packages = packages.iter().map(|(name, version)| format!("  {name} {version} is {what}"));
-        lines.extend(packages);
+        lines.extend(packages.iter().map(|(name, version)| format!("  {name} {version} is {what}")));
     }
-    for (what, roots) in [("added", &difference.roots_added), ("removed", &difference.roots_removed)] {
-        lines.extend(roots.iter().map(|root| format!("  root of trust {root} is {what}")));
+    for (what, roots) in
+        [("added", &difference.roots_added), ("removed", &difference.roots_removed)].iter().filter(|(_, roots)| !roots.is_empty())
+    {
+        let names: Vec<&str> = roots.iter().map(|root| root.rsplit('/').next().unwrap_or(root)).collect();
+        lines.push(format!("  {} of trust {what}: {}", count(names.len(), "root"), names.join(", ")));
     }
     let kept = if missed.is_empty() { "the app misses none" } else { "the app would miss some" };
     lines.push(format!("{} compared: {kept}", count(difference.symbols_compared, "symbol")));

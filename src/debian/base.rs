@@ -25,7 +25,7 @@ pub struct Base {
 }
 
 /// One signed archive.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Archive {
     /// Its name, as `debian` or `debian-security`.

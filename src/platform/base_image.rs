@@ -4,7 +4,7 @@ use super::memory;
 use crate::archive::ENCODER;
 use crate::debian::compose::{self, RULES, compose};
 use crate::debian::{Base, Cache, Finding, Index, Kind, Lock, Mirrors, Refresh, fetch, resolve};
-use crate::error::{Context, Result};
+use crate::error::{Context, Error, Result};
 use crate::image::{CREATED, Config, Digest, History, Image, Layer, Reference, RunConfig};
 use crate::output::Output;
 use crate::store::{Store, Stored};
@@ -22,7 +22,7 @@ pub struct Distribution<'a> {
     mirrors: &'a Mirrors,
     cache: Cache,
     /// Kept while locks are resolved, and let go before anything is composed: it is large.
-    index: RefCell<Option<Index>>,
+    index: RefCell<Option<(Base, Index)>>,
     store: &'a Store,
     output: &'a Output,
 }
@@ -47,7 +47,7 @@ impl<'a> Distribution<'a> {
         let architecture = match std::env::consts::ARCH {
             "x86_64" => "amd64",
             "aarch64" => "arm64",
-            other => return Err(crate::error::Error::new(format!("the built-in builders do not know the processor `{other}`"))),
+            other => return Err(Error::new(format!("the built-in builders do not know the processor `{other}`"))),
         };
         let base = Base::parse(text).context(|| format!("the builder `{name}` is damaged"))?;
         Ok(Self { name, base, text, architecture, mirrors, cache: Cache::new(store.debian()), index: RefCell::new(None), store, output })
@@ -66,37 +66,55 @@ impl<'a> Distribution<'a> {
         }
         self.output.detail(&format!("choosing the packages of the {} image", kind.name()));
         let lock = self
-            .resolve(kind, extras, Refresh::IfMissing)
+            .resolve(kind, extras, Refresh::IfMissing, &below.map_or_else(Vec::new, |below| self.left_out(&below)))
             .context(|| format!("cannot choose the packages of the {} image", kind.name()))?;
         lock.write(&path)?;
         Ok(lock)
     }
 
-    /// Chooses both images' own packages anew, from the archives' newest indexes, and returns the locks before and after.
+    /// Chooses both images' own packages anew, from the newest indexes of all archives but `left_out`, and returns the locks before and
+    /// after. What is added to the images later comes from the same archives.
     ///
     /// # Errors
-    /// When the indexes cannot be fetched or the packages not resolved.
-    pub fn update(&self) -> Result<Vec<(Kind, Option<Lock>, Lock)>> {
+    /// When there is no such archive, the indexes cannot be fetched or the packages not resolved.
+    pub fn update(&self, left_out: &[String]) -> Result<Vec<(Kind, Option<Lock>, Lock)>> {
+        if let Some(unknown) = left_out.iter().find(|name| self.base.archive.iter().all(|archive| archive.name != **name)) {
+            let names: Vec<&str> = self.base.archive.iter().map(|archive| archive.name.as_str()).collect();
+            return Err(Error::new(format!("`{}` has no archive `{unknown}`", self.name)).hint(format!("it has {}", names.join(" and "))));
+        }
         self.index.take();
         [(Kind::Build, Refresh::Always), (Kind::Run, Refresh::IfMissing)]
             .into_iter()
             .map(|(kind, refresh)| {
                 let path = self.cache.lock(&self.lock_name(kind, &[]));
                 let before = Lock::read(&path)?;
-                let after = self.resolve(kind, &[], refresh)?;
+                let after = self.resolve(kind, &[], refresh, left_out)?;
                 after.write(&path)?;
                 Ok((kind, before, after))
             })
             .collect()
     }
 
-    fn resolve(&self, kind: Kind, extras: &[String], refresh: Refresh) -> Result<Lock> {
-        let mut index = self.index.borrow_mut();
-        let index = match &mut *index {
-            Some(index) => index,
-            none => none.insert(Index::load(&self.base, self.architecture, self.mirrors, &self.cache, refresh, self.output)?),
+    fn resolve(&self, kind: Kind, extras: &[String], refresh: Refresh, left_out: &[String]) -> Result<Lock> {
+        let mut base = self.base.clone();
+        base.archive.retain(|archive| !left_out.contains(&archive.name));
+        let mut kept = self.index.borrow_mut();
+        let index = match &mut *kept {
+            Some((of, index)) if of.archive == base.archive => index,
+            other => {
+                // One is large enough.
+                *other = None;
+                let index = Index::load(&base, self.architecture, self.mirrors, &self.cache, refresh, self.output)?;
+                &mut other.insert((base, index)).1
+            }
         };
         resolve(&self.base, kind, extras, index)
+    }
+
+    /// The archives that a lock was not chosen from.
+    fn left_out(&self, lock: &Lock) -> Vec<String> {
+        let names = self.base.archive.iter().map(|archive| &archive.name);
+        names.filter(|name| lock.releases.iter().all(|release| release.archive != **name)).cloned().collect()
     }
 
     /// Another description of the images, or other extras, have a lock of their own.

@@ -75,15 +75,16 @@ pub fn inspect(name: &str, mirrors: &Mirrors, store: &Store, output: &Output) ->
     })
 }
 
-/// Chooses a built-in builder's packages anew from the newest indexes. Returns one line for each package that changed.
+/// Chooses a built-in builder's packages anew from the newest indexes of all its archives but `left_out`. Returns one line for each package
+/// that changed.
 ///
 /// # Errors
-/// When there is no such builder, or no mirror has its indexes.
-pub fn update(name: &str, mirrors: &Mirrors, store: &Store, output: &Output) -> Result<Vec<String>> {
+/// When there is no such builder or archive, or no mirror has its indexes.
+pub fn update(name: &str, left_out: &[String], mirrors: &Mirrors, store: &Store, output: &Output) -> Result<Vec<String>> {
     let built_in = find(name)?;
     let distribution = Distribution::new(built_in.name, built_in.base, mirrors, store, output)?;
     let mut changes = Vec::new();
-    for (kind, before, after) in distribution.update()? {
+    for (kind, before, after) in distribution.update(left_out)? {
         let version = |lock: &Option<Lock>, name: &str| {
             lock.as_ref().and_then(|lock| lock.packages.iter().find(|package| package.name == name)).map(|package| package.version.clone())
         };
@@ -105,7 +106,7 @@ pub fn run_image(name: &str, packages: &[String], update: bool, mirrors: &Mirror
     let built_in = find(name)?;
     let distribution = Distribution::new(built_in.name, built_in.base, mirrors, images.store, images.output)?;
     if update {
-        distribution.update()?;
+        distribution.update(&[])?;
     }
     with_compiled_python(distribution.image(Kind::Run, packages)?, images.store, images.output)
 }
