@@ -31,12 +31,7 @@ fn buildpacks_of_a_builder_image_run_unchanged() {
     assert!(second.contains("build 2 sees nothing"), "{second}");
     assert!(second.contains("the cached layer is back") && !first.contains("the cached layer is back"), "{second}");
 
-    let digest = succeed(&mut machine.command(&["inspect", "foreign", "--output", "json"]));
-    let digest = serde_json::from_str::<Value>(&digest).unwrap()["digest"].as_str().unwrap().to_string();
-    let read = |digest: &str| -> Value {
-        serde_json::from_slice(&fs::read(machine.store.join("blobs/sha256").join(&digest[7..])).unwrap()).unwrap()
-    };
-    let config = read(read(&digest)["config"]["digest"].as_str().unwrap());
+    let config = machine.config("foreign");
     let labels = &config["config"]["Labels"];
     assert_eq!(labels["acme.label"], "from a buildpack");
     let metadata: Value = serde_json::from_str(labels["io.buildpacks.lifecycle.metadata"].as_str().unwrap()).unwrap();

@@ -19,6 +19,7 @@ mod interoperation;
 mod kill;
 mod mmdebstrap;
 mod phases;
+mod project;
 mod publish;
 mod rebase;
 mod reference;

@@ -89,11 +89,7 @@ impl Modules {
             Kind::Buildpack => &self.buildpacks,
             Kind::Extension => &self.extensions,
         };
-        let escaped = escape_id(id);
-        if [escaped.as_str(), version].iter().any(|part| part.is_empty() || part.contains('/') || *part == "." || *part == "..") {
-            return Err(Error::new(format!("`{id}@{version}` cannot be the name of a buildpack")));
-        }
-        let root = folder.join(escaped).join(version);
+        let root = folder.join(folder_of(id, version)?);
         let path = root.join(kind.file());
         let text = read_document(&path).context(|| format!("cannot read `{}`", path.display()))?;
         Descriptor::parse(&text, kind, &root).map_err(|error| match error.exit_code() {
@@ -104,6 +100,18 @@ impl Modules {
             _ => Error::from_cause(format!("cannot read `{}`", path.display()), error),
         })
     }
+}
+
+/// Where a buildpack or extension is below the folder of them all (DESC-01).
+///
+/// # Errors
+/// When that would be elsewhere.
+pub fn folder_of(id: &str, version: &str) -> Result<PathBuf> {
+    let escaped = escape_id(id);
+    if [escaped.as_str(), version].iter().any(|part| part.is_empty() || part.contains('/') || *part == "." || *part == "..") {
+        return Err(Error::new(format!("`{id}@{version}` cannot be the name of a buildpack")));
+    }
+    Ok(Path::new(&escaped).join(version))
 }
 
 impl Descriptor {

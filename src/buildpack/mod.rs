@@ -19,7 +19,7 @@ mod target;
 
 pub use bom::{BomBuildpack, BomEntry, bom};
 pub use build::{BuildInput, build};
-pub use descriptor::{Descriptor, Kind, Modules};
+pub use descriptor::{Descriptor, Kind, Modules, folder_of};
 pub use detect::{DetectInput, DetectOutcome, Verdict, detect};
 pub use generate::{GenerateInput, generate};
 pub use launch::LaunchToml;

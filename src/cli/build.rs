@@ -1,12 +1,17 @@
 //! `cooper build`: source code becomes an image.
 
+mod inputs;
+mod modules;
+mod needless;
+mod sandbox;
+
 use super::Session;
-use crate::error::Result;
+use crate::error::{Advice, Context, Error, Result};
 use crate::image::Reference;
-use crate::platform::build::{self, Request};
-use crate::platform::builder::Wanted;
-use crate::platform::environment::Variable;
+use crate::platform::build::{self, Request, creation_time, kept_in};
+use crate::platform::builder::{Wanted, default_name};
 use crate::platform::place::Place;
+use crate::platform::project;
 use crate::platform::pull::Pull;
 use crate::sandbox::Network;
 use std::path::PathBuf;
@@ -15,13 +20,16 @@ use std::path::PathBuf;
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Name of the image, as `my-app` or `registry.example/team/my-app:1.2`.
-    image: String,
-    /// Folder with the source code.
-    #[arg(long, short, default_value = ".", value_name = "DIR")]
-    path: PathBuf,
-    /// Builder to build with: `trixie` (Debian 13), `bookworm` (Debian 12), a builder's image by its name, `oci:DIR[:TAG]` or `docker:NAME`.
-    #[arg(long, short = 'B', default_value = "trixie")]
-    builder: String,
+    #[arg(required_unless_present = "list_inputs")]
+    image: Option<String>,
+    #[command(flatten)]
+    inputs: inputs::Inputs,
+    /// Builder to build with: `trixie` (Debian 13), `bookworm` (Debian 12), a builder's image by its name, `oci:DIR[:TAG]` or `docker:NAME`
+    /// [default: the project file's, or trixie].
+    #[arg(long, short = 'B')]
+    builder: Option<String>,
+    #[command(flatten)]
+    modules: modules::Modules,
     /// Run image for the app, by its name, `oci:DIR[:TAG]` or `docker:NAME`, instead of the first that the builder's image names.
     #[arg(long, value_name = "IMAGE")]
     run_image: Option<String>,
@@ -31,12 +39,6 @@ pub struct Arguments {
     pull_policy: Option<Pull>,
     #[command(flatten)]
     registries: super::registries::Reach,
-    /// Environment variable of the build, as `NAME=VALUE`, or `NAME` to hand over this shell's value; repeatable.
-    #[arg(long, short, value_name = "NAME[=VALUE]")]
-    env: Vec<String>,
-    /// File with one environment variable of the build on each line; repeatable.
-    #[arg(long, value_name = "FILE")]
-    env_file: Vec<PathBuf>,
     /// Also write the image to `oci:DIR[:TAG]`, `docker-archive:FILE`, `docker[:NAME]` (an engine) or `docker://NAME` (a registry); repeatable.
     #[arg(long, value_name = "PLACE")]
     output: Vec<String>,
@@ -44,7 +46,7 @@ pub struct Arguments {
     #[arg(long)]
     docker: bool,
     /// Another name for the image; repeatable.
-    #[arg(long, short, value_name = "IMAGE")]
+    #[arg(long, short, value_name = "IMAGE", value_delimiter = ',')]
     tag: Vec<String>,
     /// Send the image to the registries that its names name.
     #[arg(long)]
@@ -52,6 +54,10 @@ pub struct Arguments {
     /// Image that this one replaces, whose layers are reused, instead of the one of its name: its name, `docker:NAME` or `oci:DIR[:TAG]`.
     #[arg(long, value_name = "PLACE")]
     previous_image: Option<String>,
+    /// Where is kept what the build caches, instead of the store: `type=build;format=bind;source=DIR`, `type=build;format=volume;name=NAME` (a
+    /// place in the store that several images may share) or `type=build;format=image;name=IMAGE`; repeatable.
+    #[arg(long, value_name = "CACHE")]
+    cache: Vec<String>,
     /// Image of a registry that keeps what the build caches, instead of the store.
     #[arg(long, value_name = "IMAGE")]
     cache_image: Option<String>,
@@ -61,42 +67,69 @@ pub struct Arguments {
     /// Forget what earlier builds of this image cached.
     #[arg(long)]
     clear_cache: bool,
-    /// Network of the build: `host` or `none`.
-    #[arg(long, default_value = "host", value_parser = network)]
-    network: Network,
-    /// Do not hand the host's pip configuration (index addresses) to the build.
-    #[arg(long)]
-    no_host_config: bool,
+    /// Time of creation of the image: `now`, seconds since 1970, or a time as `2026-01-31T12:00:00Z` [default: $SOURCE_DATE_EPOCH, or 1980].
+    #[arg(long, value_name = "TIME")]
+    creation_time: Option<String>,
+    /// Folder to write the build's SBOM files into.
+    #[arg(long, value_name = "DIR")]
+    sbom_output_dir: Option<PathBuf>,
+    /// Folder to write `report.toml` into, which has the names and the digest of the image.
+    #[arg(long, value_name = "DIR")]
+    report_output_dir: Option<PathBuf>,
+    #[command(flatten)]
+    sandbox: sandbox::Sandbox,
     #[command(flatten)]
     mirrors: super::builder::Mirrors,
+    #[command(flatten)]
+    needless: needless::Needless,
 }
 
 impl Arguments {
     pub(super) fn run(self, session: &Session) -> Result<u8> {
+        let store = session.store()?;
+        let opened = self.inputs.open(&store, session.output)?;
+        let Some(image) = self.image.as_ref().filter(|_| !self.inputs.list_inputs) else {
+            return self.inputs.list(&opened, session, &store);
+        };
+        self.needless.say(session.output)?;
         let outputs = self.outputs()?;
         let (registries, config) = self.registries.open()?;
         let pull = self.pull_policy.or(config.pull).unwrap_or_default();
+        let inputs::Opened { source, project, rules, exec_env } = opened;
+        let builder = self.builder.or_else(|| project.builder.clone()).unwrap_or_else(|| default_name().into());
+        let image = named(image, &builder, self.inputs.path.is_some(), session)?;
         let request = Request {
-            image: Reference::parse_new(&self.image)?,
             tags: self.tag.iter().map(|tag| Reference::parse_new(tag)).collect::<Result<_>>()?,
-            source: self.path,
-            builder: Wanted { builder: self.builder, run_image: self.run_image.as_deref().map(Place::parse).transpose()? },
-            environment: Variable::collect(&self.env_file, &self.env, |name| std::env::var(name).ok())?,
+            project: project::metadata(&project, source.folder(), session.output),
+            source,
+            rules,
+            builder: Wanted { builder, run_image: self.run_image.as_deref().map(Place::parse).transpose()? },
+            choice: self.modules.choice(&project)?,
+            environment: self.inputs.environment(&project)?,
+            exec_env,
             outputs,
             default_process: self.default_process,
+            cache: kept_in(&self.cache, self.cache_image.as_deref())?,
             clear_cache: self.clear_cache,
-            network: if session.offline { Network::None } else { self.network },
-            host: crate::platform::host::Host::read(|name| std::env::var_os(name), !self.no_host_config)?,
+            volumes: self.sandbox.volumes(session.output)?,
+            user: self.sandbox.user()?,
+            workspace: self.sandbox.workspace()?,
+            engine: crate::daemon::Settings::read(|name| self.sandbox.engine_variable(name)),
+            network: if session.offline { Network::None } else { self.sandbox.network },
+            host: crate::platform::host::Host::read(|name| std::env::var_os(name), !self.sandbox.no_host_config)?,
             mirrors: self.mirrors.read()?,
             publish: self.publish,
             previous_image: self.previous_image.as_deref().map(Place::parse).transpose()?,
-            cache_image: self.cache_image.as_deref().map(Reference::parse_new).transpose()?,
             registries: registries.into(),
             pull: if session.offline { Pull::Never } else { pull },
-            engine: crate::daemon::Settings::read(|name| std::env::var_os(name)),
-            source_date_epoch: std::env::var("SOURCE_DATE_EPOCH").ok(),
+            source_date_epoch: match &self.creation_time {
+                Some(time) => Some(creation_time(time)?),
+                None => std::env::var("SOURCE_DATE_EPOCH").ok(),
+            },
+            sbom_output: self.sbom_output_dir,
+            report_output: self.report_output_dir,
+            image,
         };
-        let store = session.store()?;
         let built = build::build(&request, &store, session.output)?;
         if session.output.verbosity() == crate::output::Verbosity::Quiet {
             session.print(&built.digest.to_string())?;
@@ -105,9 +138,7 @@ impl Arguments {
         }
         Ok(0)
     }
-}
 
-impl Arguments {
     fn outputs(&self) -> Result<Vec<Place>> {
         let mut outputs: Vec<Place> = self.output.iter().map(|place| Place::parse_output(place)).collect::<Result<_>>()?;
         if self.docker && !outputs.contains(&Place::Engine(None)) {
@@ -117,10 +148,22 @@ impl Arguments {
     }
 }
 
-fn network(text: &str) -> Result<Network, String> {
-    match text {
-        "host" => Ok(Network::Host),
-        "none" => Ok(Network::None),
-        _ => Err("expected `host` or `none`".into()),
+/// The name of the image, which must not be the builder's (CLI-09).
+fn named(image: &str, builder: &str, with_path: bool, session: &Session) -> Result<Reference> {
+    let is_folder = !with_path && std::path::Path::new(image).is_dir();
+    let name = Reference::parse_new(image);
+    let name = if is_folder { name.hint(format!("if that is the source, write `cooper build NAME --path {image}`"))? } else { name? };
+    if is_folder {
+        session
+            .output
+            .warn(&format!("the image is called `{image}`, as a folder here is; if that is the source, name it with `--path {image}`"));
+    }
+    match Place::parse(builder) {
+        Ok(Place::Name(other) | Place::Registry(other) | Place::Store(other) | Place::Engine(Some(other)))
+            if other.registry() == name.registry() && other.repository() == name.repository() =>
+        {
+            Err(Error::new("it is the builder's")).context(|| format!("cannot call the image `{image}`")).hint("choose another name")
+        }
+        _ => Ok(name),
     }
 }

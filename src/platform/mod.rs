@@ -22,6 +22,7 @@ mod memory;
 mod own_sbom;
 mod packages;
 pub mod place;
+pub mod project;
 mod publish;
 pub mod pull;
 pub mod rebase;

@@ -104,6 +104,17 @@ impl Machine {
         succeed(&mut self.command(&arguments)).trim().to_string()
     }
 
+    /// The configuration of an image of the store.
+    pub fn config(&self, name: &str) -> serde_json::Value {
+        let described = succeed(&mut self.command(&["inspect", name, "--output", "json"]));
+        let read = |digest: &serde_json::Value| -> serde_json::Value {
+            let blob = self.store.join("blobs/sha256").join(&digest.as_str().unwrap()[7..]);
+            serde_json::from_slice(&fs::read(blob).unwrap()).unwrap()
+        };
+        let described: serde_json::Value = serde_json::from_str(&described).unwrap();
+        read(&read(&described["digest"])["config"]["digest"])
+    }
+
     /// Starts an image with a port and waits until it answers.
     pub fn serve(&self, name: &str) -> App {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();

@@ -96,14 +96,15 @@ impl Build<'_> {
     /// could not be installed over them.
     fn surroundings(&self) -> Surroundings<'_> {
         let host = &self.request.host;
-        let app = Mount { source: self.place.folders().app.clone(), target: "/workspace".into(), access: Access::ReadWrite };
+        let app =
+            Mount { source: self.place.folders().app.clone(), target: self.request.workspace.clone().into(), access: Access::ReadWrite };
         let file = |path: &std::path::PathBuf| {
             path.canonicalize().ok().map(|source| Mount { source, target: path.clone(), access: Access::ReadOnly })
         };
         Surroundings {
             store: self.store,
             output: self.output,
-            mounts: host.resolver.iter().filter_map(file).chain([app]).collect(),
+            mounts: host.resolver.iter().filter_map(file).chain([app]).chain(self.request.volumes.iter().cloned()).collect(),
             network: self.request.network.clone(),
             proxies: host.proxies.iter().map(|proxy| (proxy.name.clone(), proxy.value.clone())).collect(),
         }

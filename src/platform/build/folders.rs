@@ -30,12 +30,13 @@ impl Workplace {
             layers: path("layers"),
             layers_in_image: "/layers".into(),
             app: path("workspace"),
-            app_in_image: "/workspace".into(),
+            app_in_image: request.workspace.clone(),
             place: Place::Elsewhere,
         };
         let config = &builder.build.stored.image.config;
         let number = |name: &str| config.variable(name).and_then(|value| value.parse().ok()).unwrap_or(1000);
-        let owner = Owner { uid: number("CNB_USER_ID"), gid: number("CNB_GROUP_ID") };
+        let (uid, gid) = request.user;
+        let owner = Owner { uid: uid.unwrap_or_else(|| number("CNB_USER_ID")), gid: gid.unwrap_or_else(|| number("CNB_GROUP_ID")) };
         let place = Self { scratch, folders, owner };
         place.make(request, store, output).context(|| "cannot prepare the folders of the build")?;
         Ok(place)
@@ -55,9 +56,8 @@ impl Workplace {
         if let Some((user, group)) = owner {
             chown(self.layers(), Some(user), Some(group))?;
         }
-        let outputs = request.outputs.iter().filter_map(|place| place.path().map(Path::to_path_buf));
-        let leave_out: Vec<PathBuf> = outputs.chain([store.root().to_path_buf()]).collect();
-        copy(&Copy { source: &request.source, target: &self.folders.app, owner, leave_out: &leave_out }, output)
+        let (source, rules, target) = (request.source.folder(), &request.rules, &self.folders.app);
+        copy(&Copy { source, rules, target, owner, apart: &request.apart(store) }, output)
     }
 
     pub fn folders(&self) -> &Folders {

@@ -2,48 +2,45 @@
 
 mod extend;
 mod folders;
+mod keep;
 mod phase;
 mod previous;
 mod report;
+mod request;
 mod timing;
+mod volume;
+mod written;
 
+pub use keep::kept_in;
 pub use report::report;
+pub use request::{Request, checked_exec_env, creation_time};
+pub use volume::{Volume, volume};
 
-use super::builder::{self, Builder, Wanted};
+use super::builder::{self, Builder};
 use super::embedded::LAUNCHER;
-use super::environment::Variable;
-use super::host::Host;
 use super::images::{Images, InStore};
 use super::own_sbom;
 use super::packages::Packages;
-use super::place::Place;
 use super::publish;
-use super::pull::Pull;
 use super::transfer::{Opened, Written};
 use crate::buildpack::{BuildMetadata, GroupDocument};
-use crate::daemon;
-use crate::debian::Mirrors;
 use crate::error::{Context, Error, Result};
 use crate::image::{Digest, Layer, Reference};
 use crate::lifecycle::analyzer::{self, Identified};
-use crate::lifecycle::cache::{AppCache, Cache, Former, ImageCache};
+use crate::lifecycle::cache::Cache;
 use crate::lifecycle::documents::build_metadata::LauncherMetadata;
-use crate::lifecycle::documents::project_metadata::ProjectMetadata;
 use crate::lifecycle::documents::run::RunImageNames;
 use crate::lifecycle::exporter::{self, Export, Exported, Launcher, SbomFile};
 use crate::lifecycle::layer::inside;
 use crate::lifecycle::restorer::{self, Extent, Restore, Restored};
 use crate::output::Output;
-use crate::registry::Registries;
 use crate::sandbox::Network;
-use crate::store::{Store, Stored, remove_tree};
+use crate::store::{Store, Stored};
 use extend::Extended;
 use folders::Workplace;
 use launcher::api::Api;
 use phase::Phase;
 use previous::Previous;
-use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 use timing::Clock;
 
@@ -51,57 +48,6 @@ use timing::Clock;
 const EXPORT_WENT_WRONG: u8 = 62;
 /// Where the SBOM files of the launcher are below `<layers>/sbom`, without their ending.
 const SBOM_OF_LAUNCHER: &str = "launch/buildpacksio_lifecycle/launcher/sbom";
-
-/// What to build, and how.
-pub struct Request {
-    /// Name of the image.
-    pub image: Reference,
-    /// More names.
-    pub tags: Vec<Reference>,
-    /// The folder with the source code.
-    pub source: PathBuf,
-    /// The builder.
-    pub builder: Wanted,
-    /// The user's variables.
-    pub environment: Vec<Variable>,
-    /// Where the image goes besides the store.
-    pub outputs: Vec<Place>,
-    /// The process that the image starts by default.
-    pub default_process: Option<String>,
-    /// Whether to forget what earlier builds cached.
-    pub clear_cache: bool,
-    /// The network of the build phase.
-    pub network: Network,
-    /// What the build may see of this machine.
-    pub host: Host,
-    /// Where Debian packages come from.
-    pub mirrors: Mirrors,
-    /// Whether the image is sent to the registries that its names name.
-    pub publish: bool,
-    /// The image that this one replaces, where that is not the one of its name.
-    pub previous_image: Option<Place>,
-    /// The image that keeps what is cached, where this machine does not.
-    pub cache_image: Option<Reference>,
-    /// Where images come from that the store does not have.
-    pub registries: Arc<Registries>,
-    /// When registries are asked.
-    pub pull: Pull,
-    /// Which engine is meant.
-    pub engine: daemon::Settings,
-    /// `SOURCE_DATE_EPOCH`.
-    pub source_date_epoch: Option<String>,
-}
-
-impl Request {
-    /// All names of the image.
-    fn names(&self) -> Vec<Reference> {
-        std::iter::once(&self.image).chain(&self.tags).cloned().collect()
-    }
-
-    fn images<'a>(&'a self, store: &'a Store, output: &'a Output) -> Images<'a> {
-        Images { store, registries: &self.registries, pull: self.pull, engine: &self.engine, output }
-    }
-}
 
 /// What was built.
 pub struct Built {
@@ -127,7 +73,6 @@ pub struct Built {
 /// # Errors
 /// When a phase fails; the exit code is the phase's (CNB Platform Specification).
 pub fn build(request: &Request, store: &Store, output: &Output) -> Result<Built> {
-    super::app::check(&request.source)?;
     let key = Digest::of(request.image.full().as_bytes()).hex()[..32].to_string();
     let _alone = store.lock(&key, output)?;
     let mut clock = Clock::new(output);
@@ -135,10 +80,12 @@ pub fn build(request: &Request, store: &Store, output: &Output) -> Result<Built>
         publish::check(&request.registries, &request.names())?;
     }
     let images = request.images(store, output);
-    let builder = clock.phase("PREPARING", || builder::open(&request.builder, &request.mirrors, &images))?;
+    let mut builder = clock.phase("PREPARING", || builder::open(&request.builder, &request.mirrors, &images))?;
+    let chosen = store.scratch()?;
+    builder.choose(&request.choice, chosen.path(), store)?;
     let previous = Previous::find(request, store, output)?;
     let place = Workplace::new(request, store, &builder, output)?;
-    let mut cache = open_cache(request, store, &key, output)?;
+    let mut cache = keep::open(request, store, &key, output)?;
     let mut build = Build { request, store, output, builder: &builder, place: &place, cache: &*cache, previous: previous.as_ref(), clock };
     let (group, packages) = build.detect()?;
     let images = build.extend(&packages, &group)?;
@@ -162,18 +109,6 @@ pub fn build(request: &Request, store: &Store, output: &Output) -> Result<Built>
     let sizes = report::sizes(&exported, images.below_app(), &builder.run);
     let layers = (exported.layers.len(), exported.layers.iter().filter(|layer| layer.reused).count());
     Ok(Built { digest, image: exported.image, sizes, layers, published, written, times })
-}
-
-fn open_cache(request: &Request, store: &Store, key: &str, output: &Output) -> Result<Box<dyn Cache>> {
-    if let Some(name) = &request.cache_image {
-        let cache = ImageCache::open(request.registries.clone(), name, Former::Stays, output);
-        return Ok(Box::new(cache.context(|| "cannot use the cache image")?));
-    }
-    let folder = store.cache(key);
-    if request.clear_cache {
-        remove_tree(&folder).context(|| format!("cannot clear the cache `{}`", folder.display()))?;
-    }
-    Ok(Box::new(AppCache::open(&folder)?))
 }
 
 struct Build<'a> {
@@ -269,9 +204,9 @@ impl Build<'_> {
                 metadata: LauncherMetadata { version: env!("CARGO_PKG_VERSION").into(), ..LauncherMetadata::default() },
                 sboms: &own_sbom::of_launcher().map(|(ending, content)| SbomFile { path: format!("{SBOM_OF_LAUNCHER}.{ending}"), content }),
             },
-            project: &ProjectMetadata::default(),
+            project: &self.request.project,
             process_type: self.request.default_process.as_deref(),
-            exec_env: "production",
+            exec_env: &self.request.exec_env,
             created: exporter::source_date_epoch(self.request.source_date_epoch.as_deref(), self.output),
         };
         exporter::export(&export, self.store, self.output)
@@ -300,6 +235,7 @@ impl Build<'_> {
         let names = self.request.names();
         let saved = exporter::save(&exported.image, &names, self.store, self.output)?;
         let digest = Digest::parse(&saved.digest)?;
+        written::write(self.request, saved, self.place.layers())?;
         let stored = Stored { image: exported.image.clone(), digest: digest.clone() };
         if self.request.outputs.is_empty() {
             return Ok((digest, Vec::new()));

@@ -27,7 +27,7 @@ impl Phase<'_> {
     /// Runs the detector, without network.
     pub fn detect(&self) -> Result<()> {
         let code = self.run("detector", Network::None, &[])?;
-        let source = self.request.source.display();
+        let source = self.request.source.named();
         match code {
             0 => Ok(()),
             20 => Err(Error::new(format!("no buildpack of the builder `{}` can build `{source}`", self.builder.name)).code(20))
@@ -41,7 +41,7 @@ impl Phase<'_> {
     pub fn build(&self) -> Result<()> {
         match self.run("builder", self.request.network.clone(), &self.host_mounts()?)? {
             0 => Ok(()),
-            code => Err(Error::new(format!("cannot build `{}`", self.request.source.display())).code(code))
+            code => Err(Error::new(format!("cannot build `{}`", self.request.source.named())).code(code))
                 .hint("the buildpack's own messages above say why"),
         }
     }
@@ -56,7 +56,7 @@ impl Phase<'_> {
             mounts: self.mounts(name)?.into_iter().chain(more.iter().cloned()).collect(),
             arguments: vec![format!("/cnb/lifecycle/{name}").into()],
             environment: self.environment(&root, !more.is_empty())?,
-            directory: "/workspace".into(),
+            directory: self.request.workspace.clone().into(),
             user,
             privileges: Privileges::None,
             network,
@@ -75,13 +75,14 @@ impl Phase<'_> {
     /// This program takes the place of the builder's own phase.
     fn mounts(&self, name: &str) -> Result<Vec<Mount>> {
         let program = std::env::current_exe().context(|| "cannot find this program's own file")?;
-        let mount = |source: &Path, target: &str, access| Mount { source: source.to_path_buf(), target: target.into(), access };
-        Ok(vec![
-            mount(&program, &format!("/cnb/lifecycle/{name}"), Access::ReadOnly),
-            mount(&self.place.folders().app, "/workspace", Access::ReadWrite),
-            mount(self.place.layers(), "/layers", Access::ReadWrite),
-            mount(&self.place.platform(), "/platform", Access::ReadOnly),
-        ])
+        let mount = |source: &Path, target: &Path, access| Mount { source: source.to_path_buf(), target: target.into(), access };
+        let own = [
+            mount(&program, &Path::new("/cnb/lifecycle").join(name), Access::ReadOnly),
+            mount(&self.place.folders().app, Path::new(&self.request.workspace), Access::ReadWrite),
+            mount(self.place.layers(), Path::new("/layers"), Access::ReadWrite),
+            mount(&self.place.platform(), Path::new("/platform"), Access::ReadOnly),
+        ];
+        Ok(own.into_iter().chain(self.request.volumes.iter().cloned()).collect())
     }
 
     /// This machine's certificates and names of hosts, in place of the image's (nothing of them gets into an image).
@@ -108,6 +109,8 @@ impl Phase<'_> {
             .collect();
         variables.push(("HOME".into(), home));
         variables.push(("CNB_PLATFORM_API".into(), "0.15".into()));
+        variables.push(("CNB_EXEC_ENV".into(), self.request.exec_env.clone()));
+        variables.push(("CNB_APP_DIR".into(), self.request.workspace.clone()));
         // Who prints the lines colours them.
         variables.push(("CNB_NO_COLOR".into(), "true".into()));
         if self.output.verbosity() == Verbosity::Verbose {

@@ -56,7 +56,7 @@ pub fn open<'a>(name: &str, mirrors: &'a Mirrors, store: &'a Store, output: &'a 
         build: build.into(),
         run: run.into(),
         run_images: RunImages { images: vec![run_names] },
-        cnb: Some(cnb(built_in, store)?),
+        cnb: vec![cnb(built_in, store)?],
     })
 }
 

@@ -56,7 +56,7 @@ pub fn open<'a>(wanted: &Wanted, images: &Images) -> Result<Builder<'a>> {
         }
     };
     check_platform(&build.stored.image, &run.stored.image)?;
-    Ok(Builder { name: wanted.builder.clone(), distribution: None, build, run, run_images, cnb: None })
+    Ok(Builder { name: wanted.builder.clone(), distribution: None, build, run, run_images, cnb: Vec::new() })
 }
 
 /// The builder's first run image, by the first of its names that is to be had (IMG-29). Beside a builder in an engine it is there too.

@@ -1,9 +1,11 @@
 //! Builders: buildpacks, their order, and the images that they build in and run on. Start with [`open`].
 
 mod built_in;
+mod choice;
 mod from_image;
 
 pub use built_in::{Description, default_name, has as is_built_in, inspect, run_image, update};
+pub use choice::{Choice, Options};
 
 use super::base_image::Distribution;
 use super::images::{Images, InStore};
@@ -25,8 +27,8 @@ pub struct Builder<'a> {
     pub run: InStore,
     /// The run images that it offers, with their mirrors.
     pub run_images: RunImages,
-    /// A folder with its `/cnb`, to be put over the build image, where that has none of its own.
-    pub cnb: Option<PathBuf>,
+    /// Folders to be put over the build image, the lowest first: its `/cnb` where that has none of its own, and what the user chose.
+    pub cnb: Vec<PathBuf>,
 }
 
 /// Which builder, and on which run image.

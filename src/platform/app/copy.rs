@@ -1,70 +1,75 @@
 //! The application's source, copied to where the build may change it.
 
-use crate::error::{Advice, Context, Error, Result};
+use super::{Rules, walk};
+use crate::error::{Advice, Context, Result};
 use crate::output::Output;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt, lchown, symlink};
 use std::path::{Path, PathBuf};
-use walkdir::{DirEntry, WalkDir};
+use walkdir::DirEntry;
 
 /// What to copy, and for whom.
 pub struct Copy<'a> {
     /// The folder with the source code.
     pub source: &'a Path,
+    /// Which of its files are left out.
+    pub rules: &'a Rules,
     /// The folder to copy into; made by [`copy`].
     pub target: &'a Path,
     /// User and group to own the copy, where this process may set them.
     pub owner: Option<(u32, u32)>,
     /// Paths that are no source though they may lie in it: the store, the outputs.
-    pub leave_out: &'a [PathBuf],
+    pub apart: &'a [PathBuf],
 }
 
 /// Copies the source. Modes become 0755 or 0644, by the owner's execute bit, because a umask is no part of the source and the image's user
 /// is not the user of the build. Links are copied as they are; sockets, pipes and devices are left out with a warning.
 ///
 /// # Errors
-/// When the source is no folder, or something in it cannot be read.
+/// When something in the source cannot be read.
 pub fn copy(copy: &Copy, output: &Output) -> Result<()> {
-    let source = checked(copy.source)?;
-    let left_out: Vec<PathBuf> = copy.leave_out.iter().filter_map(|path| path.canonicalize().ok()).collect();
-    let walk =
-        WalkDir::new(&source).sort_by_file_name().into_iter().filter_entry(|entry| !left_out.iter().any(|path| path == entry.path()));
-    for entry in walk {
-        let entry = entry.context(|| format!("cannot read the source in `{}`", copy.source.display()))?;
-        let relative = entry.path().strip_prefix(&source).unwrap_or(Path::new(""));
-        let target = if relative.as_os_str().is_empty() { copy.target.to_path_buf() } else { copy.target.join(relative) };
-        copy_entry(&entry, &target, output)
-            .context(|| format!("cannot copy `{}`", entry.path().display()))
-            .hint("make it readable, or move it out of the source folder")?;
-        if let (Some((user, group)), true) = (copy.owner, fs::symlink_metadata(&target).is_ok()) {
-            lchown(&target, Some(user), Some(group)).context(|| format!("cannot hand `{}` to the build user", target.display()))?;
+    make_folders(copy.target, copy)?;
+    for found in walk(copy.source, copy.rules, copy.apart) {
+        let found = found?;
+        if found.left_out.is_some() {
+            continue;
+        }
+        let (entry, target) = (&found.entry, copy.target.join(&found.relative));
+        let describe = || format!("cannot copy `{}`", entry.path().display());
+        // A rule may let in a file of a folder that it leaves out.
+        make_folders(target.parent().unwrap_or(copy.target), copy).context(describe)?;
+        copy_entry(entry, &target, output).context(describe).hint("make it readable, or move it out of the source folder")?;
+        if fs::symlink_metadata(&target).is_ok() {
+            give(&target, copy.owner)?;
         }
     }
     Ok(())
 }
 
-/// Refuses what is no folder with source code, before anything long is done for it.
-///
-/// # Errors
-/// When there is no such folder.
-pub fn check(source: &Path) -> Result<()> {
-    checked(source).map(drop)
+/// Makes the folders of the copy down to `path` that are not there.
+fn make_folders(path: &Path, copy: &Copy) -> Result<()> {
+    let missing = path.ancestors().take_while(|folder| folder.starts_with(copy.target) && !folder.exists());
+    for folder in missing.collect::<Vec<_>>().into_iter().rev() {
+        make_folder(folder).context(|| format!("cannot make `{}`", folder.display()))?;
+        give(folder, copy.owner)?;
+    }
+    Ok(())
 }
 
-fn checked(source: &Path) -> Result<PathBuf> {
-    let hint = "name a folder with source code with `--path`";
-    let path = source.canonicalize().context(|| format!("cannot find the source folder `{}`", source.display())).hint(hint)?;
-    if !path.is_dir() {
-        return Err(Error::new(format!("cannot build `{}`: it is not a folder", source.display())).hint(hint));
-    }
-    Ok(path)
+fn make_folder(path: &Path) -> Result<()> {
+    fs::create_dir(path)?;
+    Ok(fs::set_permissions(path, Permissions::from_mode(0o755))?)
+}
+
+fn give(path: &Path, owner: Option<(u32, u32)>) -> Result<()> {
+    let Some((user, group)) = owner else { return Ok(()) };
+    lchown(path, Some(user), Some(group)).context(|| format!("cannot hand `{}` to the build user", path.display()))
 }
 
 fn copy_entry(entry: &DirEntry, target: &Path, output: &Output) -> Result<()> {
     let kind = entry.file_type();
     if kind.is_dir() {
-        fs::create_dir(target)?;
-        fs::set_permissions(target, Permissions::from_mode(0o755))?;
+        make_folder(target)?;
     } else if kind.is_symlink() {
         symlink(fs::read_link(entry.path())?, target)?;
     } else if kind.is_file() {
@@ -91,10 +96,10 @@ mod tests {
     use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt;
 
-    fn copied(source: &Path) -> (tempfile::TempDir, Result<()>) {
+    fn copied(source: &Path, rules: &Rules) -> (tempfile::TempDir, Result<()>) {
         let folder = tempfile::tempdir().unwrap();
         let target = folder.path().join("workspace");
-        let result = copy(&Copy { source, target: &target, owner: None, leave_out: &[source.join("store")] }, &Output::quiet());
+        let result = copy(&Copy { source, rules, target: &target, owner: None, apart: &[source.join("store")] }, &Output::quiet());
         (folder, result)
     }
 
@@ -110,7 +115,7 @@ mod tests {
         fs::write(source.path().join(OsStr::from_bytes(b"\xff")), "x").unwrap();
         fs::create_dir(path("store")).unwrap();
         let _socket = std::os::unix::net::UnixListener::bind(path("socket")).unwrap();
-        let (target, result) = copied(source.path());
+        let (target, result) = copied(source.path(), &Rules::default());
         result.unwrap();
         let target = target.path().join("workspace");
         let mode = |name: &str| fs::metadata(target.join(name)).unwrap().permissions().mode() & 0o7777;
@@ -120,10 +125,19 @@ mod tests {
         assert!(!target.join("store").exists() && !target.join("socket").exists());
     }
 
+    /// PRJ-08.
     #[test]
-    fn a_file_or_nothing_is_no_source() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        assert!(copied(file.path()).1.unwrap_err().to_string().contains("it is not a folder"));
-        assert!(copied(Path::new("/no/such/folder")).1.unwrap_err().to_string().contains("cannot find the source folder"));
+    fn files_of_folders_that_are_left_out_can_be_let_in() {
+        let source = tempfile::tempdir().unwrap();
+        for name in ["a/b/c.txt", "a/d.txt", "e/f.txt"] {
+            fs::create_dir_all(source.path().join(name).parent().unwrap()).unwrap();
+            fs::write(source.path().join(name), "x").unwrap();
+        }
+        let rules = Rules::read(source.path(), Some(&["a/b/c.txt".into()]), None).unwrap();
+        let (target, result) = copied(source.path(), &rules);
+        result.unwrap();
+        let found = walkdir::WalkDir::new(target.path().join("workspace")).sort_by_file_name().into_iter();
+        let names: Vec<_> = found.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
+        assert_eq!(names, ["workspace", "a", "b", "c.txt"]);
     }
 }
