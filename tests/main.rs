@@ -8,6 +8,7 @@ mod architecture;
 mod build;
 mod builders;
 mod buildpackages;
+mod configuration;
 mod conformance;
 mod daemon;
 mod documentation;

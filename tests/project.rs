@@ -180,8 +180,8 @@ fn what_cannot_be_is_refused_and_what_is_needless_is_said() {
     let (machine, app) = (Machine::shared(), copied("procfile"));
     machine.prepare();
     for (arguments, words) in [
-        (vec!["--buildpack", "acme/none"], "has no `acme/none`"),
-        (vec!["--buildpack", "cooper/procfile@9"], "it has cooper/procfile@0.1.0"),
+        (vec!["--buildpack", "urn:cnb:builder:acme/none"], "the builder does not have `acme/none`"),
+        (vec!["--buildpack", "./nowhere"], "there is no `././nowhere`"),
         (vec!["--buildpack", "from=builder", "--buildpack", "from=builder"], "named twice"),
         (vec!["--buildpack", "cooper/procfile", "--pre-buildpack", "x"], "no effect beside `--buildpack`"),
         (vec!["--volume", "name:/data"], "would be a volume of an engine"),

@@ -9,7 +9,7 @@ use super::Session;
 use crate::error::{Advice, Context, Error, Result};
 use crate::image::Reference;
 use crate::platform::build::{self, Request, creation_time, kept_in};
-use crate::platform::builder::{Wanted, default_name};
+use crate::platform::builder::{Wanted, default_name, is_built_in};
 use crate::platform::place::Place;
 use crate::platform::project;
 use crate::platform::pull::Pull;
@@ -25,7 +25,7 @@ pub struct Arguments {
     #[command(flatten)]
     inputs: inputs::Inputs,
     /// Builder to build with: `trixie` (Debian 13), `bookworm` (Debian 12), a builder's image by its name, `oci:DIR[:TAG]` or `docker:NAME`
-    /// [default: the project file's, or trixie].
+    /// [default: the project file's, or the configuration's, or trixie].
     #[arg(long, short = 'B')]
     builder: Option<String>,
     #[command(flatten)]
@@ -91,19 +91,27 @@ impl Arguments {
         let Some(image) = self.image.as_ref().filter(|_| !self.inputs.list_inputs) else {
             return self.inputs.list(&opened, session, &store);
         };
-        self.needless.say(session.output)?;
+        self.needless.say(session.output, self.sandbox.has_volumes())?;
         let outputs = self.outputs()?;
         let (registries, config) = self.registries.open()?;
         let pull = self.pull_policy.or(config.pull).unwrap_or_default();
         let inputs::Opened { source, project, rules, exec_env } = opened;
-        let builder = self.builder.or_else(|| project.builder.clone()).unwrap_or_else(|| default_name().into());
+        let builder = self.builder.or_else(|| project.builder.clone()).or_else(|| config.default_builder.clone());
+        let builder = builder.unwrap_or_else(|| default_name().into());
         let image = named(image, &builder, self.inputs.path.is_some(), session)?;
+        let trusted = is_built_in(&builder) || config.trusts(&builder) || self.needless.trust_builder;
         let request = Request {
             tags: self.tag.iter().map(|tag| Reference::parse_new(tag)).collect::<Result<_>>()?,
             project: project::metadata(&project, source.folder(), session.output),
             source,
             rules,
-            builder: Wanted { builder, run_image: self.run_image.as_deref().map(Place::parse).transpose()? },
+            buildpack_registry: self.modules.registry(&config)?,
+            builder: Wanted {
+                run_image: self.run_image.as_deref().map(Place::parse).transpose()?,
+                run_images: config.run_images,
+                near: if self.publish { Some(image.registry().to_string()) } else { registry_of(&builder) },
+                builder,
+            },
             choice: self.modules.choice(&project)?,
             environment: self.inputs.environment(&project)?,
             exec_env,
@@ -111,7 +119,7 @@ impl Arguments {
             default_process: self.default_process,
             cache: kept_in(&self.cache, self.cache_image.as_deref())?,
             clear_cache: self.clear_cache,
-            volumes: self.sandbox.volumes(session.output)?,
+            volumes: self.sandbox.volumes(trusted, session.output)?,
             user: self.sandbox.user()?,
             workspace: self.sandbox.workspace()?,
             engine: crate::daemon::Settings::read(|name| self.sandbox.engine_variable(name)),
@@ -145,6 +153,14 @@ impl Arguments {
             outputs.push(Place::Engine(None));
         }
         Ok(outputs)
+    }
+}
+
+/// The registry of a builder's image.
+fn registry_of(builder: &str) -> Option<String> {
+    match Place::parse(builder) {
+        Ok(Place::Name(name) | Place::Registry(name)) if name.has_host() => Some(name.registry().to_string()),
+        _ => None,
     }
 }
 

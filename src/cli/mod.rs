@@ -3,6 +3,8 @@
 mod build;
 mod builder;
 mod buildpack;
+mod completion;
+mod config;
 mod copy;
 mod doctor;
 mod images;
@@ -15,8 +17,10 @@ mod pull;
 mod push;
 mod rebase;
 mod registries;
+mod report;
 mod rmi;
 mod run;
+mod stack;
 mod store;
 mod tag;
 mod transfer;
@@ -115,7 +119,13 @@ enum Command {
     Login(login::Arguments),
     Logout(login::LogoutArguments),
     Store(store::Arguments),
+    Config(config::Arguments),
+    Stack(stack::Arguments),
     Doctor(doctor::Arguments),
+    Report(report::Arguments),
+    Completion(completion::Arguments),
+    Man(completion::ManArguments),
+    Version(report::VersionArguments),
 }
 
 /// How a report is written.
@@ -203,6 +213,12 @@ impl CommandLine {
             Command::Login(arguments) => arguments.run(&session),
             Command::Logout(arguments) => arguments.run(&session),
             Command::Doctor(arguments) => arguments.run(&session),
+            Command::Config(arguments) => arguments.run(&session),
+            Command::Stack(arguments) => arguments.run(&session),
+            Command::Report(arguments) => arguments.run(&session),
+            Command::Completion(arguments) => arguments.run(&session),
+            Command::Man(arguments) => arguments.run(&session),
+            Command::Version(arguments) => arguments.run(&session),
         }
     }
 }

@@ -6,10 +6,10 @@ use crate::output::Output;
 /// Options for those who come from `pack`.
 #[derive(clap::Args)]
 pub(super) struct Needless {
-    /// Needless: no buildpack sees credentials, whoever made it.
+    /// Do not warn of `--volume` beside a builder that is not trusted. Nothing else needs trust: no buildpack sees credentials, whoever made it.
     #[arg(help_heading = "For those who come from pack", long)]
-    trust_builder: bool,
-    /// Needless, likewise.
+    pub trust_builder: bool,
+    /// Needless: no buildpack sees credentials, whoever made it.
     #[arg(help_heading = "For those who come from pack", long)]
     trust_extra_buildpacks: bool,
     /// Needless: the lifecycle is part of this program.
@@ -27,9 +27,9 @@ pub(super) struct Needless {
 }
 
 impl Needless {
-    pub fn say(&self, output: &Output) -> Result<()> {
+    pub fn say(&self, output: &Output, volumes: bool) -> Result<()> {
         for (given, name, reason) in [
-            (self.trust_builder, "trust-builder", "no buildpack sees credentials, whoever made it"),
+            (self.trust_builder && !volumes, "trust-builder", "no buildpack sees credentials, whoever made it"),
             (self.trust_extra_buildpacks, "trust-extra-buildpacks", "no buildpack sees credentials, whoever made it"),
             (self.lifecycle_image.is_some(), "lifecycle-image", "the lifecycle is part of this program"),
             (self.userns_host, "userns-host", "the build runs in no engine's container"),

@@ -34,7 +34,15 @@ pub(super) struct Sandbox {
 }
 
 impl Sandbox {
-    pub fn volumes(&self, output: &Output) -> Result<Vec<Mount>> {
+    pub fn has_volumes(&self) -> bool {
+        !self.volume.is_empty()
+    }
+
+    /// What is mounted; a builder that is not trusted sees it too.
+    pub fn volumes(&self, trusted: bool, output: &Output) -> Result<Vec<Mount>> {
+        if self.has_volumes() && !trusted {
+            output.warn("the builder is none that you trust, and sees what `--volume` mounts; `cooper config trusted-builders add` or `--trust-builder` says that it may");
+        }
         let volumes = self.volume.iter().map(|text| volume(text)).collect::<Result<Vec<Volume>>>()?;
         volumes.iter().filter_map(|volume| volume.warning.as_deref()).for_each(|warning| output.warn(warning));
         Ok(volumes.into_iter().map(|volume| volume.mount).collect())

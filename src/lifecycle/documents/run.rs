@@ -63,6 +63,14 @@ impl RunImageNames {
         std::iter::once(self.image.as_str()).chain(self.mirrors.iter().map(String::as_str)).filter(|name| !name.is_empty())
     }
 
+    /// The same image with the names of it that a user prefers before its own (CLI-27).
+    #[must_use]
+    pub fn preferring(&self, more: &[Self]) -> Self {
+        let preferred = more.iter().filter(|entry| self.contains(&entry.image)).flat_map(|entry| &entry.mirrors);
+        let mut names = preferred.cloned().chain(self.all().map(str::to_string));
+        Self { image: names.next().unwrap_or_default(), mirrors: names.collect() }
+    }
+
     /// The name to use for an app in a registry: one in the same registry that can be read, else the first that can (IMG-29, IMG-30).
     ///
     /// # Errors

@@ -17,6 +17,7 @@ pub use request::{Request, checked_exec_env, creation_time};
 pub use volume::{Volume, volume};
 
 use super::builder::{self, Builder};
+use super::buildpackage::Sources;
 use super::embedded::LAUNCHER;
 use super::images::{Images, InStore};
 use super::own_sbom;
@@ -82,7 +83,7 @@ pub fn build(request: &Request, store: &Store, output: &Output) -> Result<Built>
     let images = request.images(store, output);
     let mut builder = clock.phase("PREPARING", || builder::open(&request.builder, &request.mirrors, &images))?;
     let chosen = store.scratch()?;
-    builder.choose(&request.choice, chosen.path(), store)?;
+    builder.choose(&request.choice, chosen.path(), &Sources { images: &images, registry: &request.buildpack_registry })?;
     let previous = Previous::find(request, store, output)?;
     let place = Workplace::new(request, store, &builder, output)?;
     let mut cache = keep::open(request, store, &key, output)?;

@@ -36,6 +36,8 @@ pub struct Request {
     pub builder: Wanted,
     /// What is tried instead of the builder's order, or besides it.
     pub choice: Choice,
+    /// The address of the buildpack registry.
+    pub buildpack_registry: String,
     /// The user's variables.
     pub environment: Vec<Variable>,
     /// The execution environment (RFC 0134), as `production` or `test`.

@@ -2,12 +2,14 @@
 //! groups of `project.toml` (CLI-04, CLI-06, PRJ-11 to PRJ-16). Start with [`Builder::choose`].
 
 use super::Builder;
-use crate::buildpack::{Group, Kind, Order, OrderEntry, escape_id};
+use crate::buildpack::{Group, Kind, ModuleToml, Order, OrderEntry};
 use crate::error::{Advice, Context, Error, Result};
+use crate::platform::buildpackage::package::collect;
+use crate::platform::buildpackage::{Config, Known, Locator, Sources};
 use crate::platform::packages::EXTENSION;
 use crate::platform::project::{Inline, Module, Project};
 use crate::platform::rootfs::RootFs;
-use crate::store::Store;
+use launcher::file::read_document;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -110,22 +112,25 @@ impl Builder<'_> {
     ///
     /// # Errors
     /// When something is not there, or cannot be written.
-    pub fn choose(&mut self, choice: &Choice, folder: &Path, store: &Store) -> Result<()> {
+    pub fn choose(&mut self, choice: &Choice, folder: &Path, sources: &Sources) -> Result<()> {
         if choice.is_nothing() {
             return Ok(());
         }
+        let store = sources.images.store;
         let root = RootFs::unpack(store, &self.build.stored.image)?;
         let cnb = folder.join("cnb");
         fs::create_dir_all(&cnb).context(|| format!("cannot make `{}`", cnb.display()))?;
         let own = self.order(&root)?;
         let lowers: Vec<PathBuf> = root.lowers().into_iter().chain(self.cnb.clone()).collect();
-        let chooser = Chooser { builder: &self.name, lowers: &lowers, cnb: &cnb };
+        let on_builder = |kind| modules_in(&lowers, kind);
+        let (buildpacks, extensions) = (on_builder(Kind::Buildpack), on_builder(Kind::Extension));
+        let mut chooser = Chooser { builder: &self.name, buildpacks, extensions, cnb: &cnb, sources, added: Vec::new() };
         let mut order = chooser.order(choice, own)?;
         if !choice.extensions.is_empty() {
             let mut group = chooser.entries(Kind::Extension, &choice.extensions)?;
             // Without it a composed builder has no language.
             if self.distribution.is_some() && !group.iter().any(|entry| entry.id == EXTENSION) {
-                group.push(chooser.known(Kind::Extension, EXTENSION, "")?);
+                group.push(chooser.known(Kind::Extension, EXTENSION, None)?);
             }
             order.extensions = vec![Group { group }];
         }
@@ -135,6 +140,7 @@ impl Builder<'_> {
         for (name, text) in files {
             fs::write(cnb.join(name), text).context(|| format!("cannot write `{}`", cnb.join(name).display()))?;
         }
+        self.cnb.append(&mut chooser.added);
         self.cnb.push(folder.to_path_buf());
         Ok(())
     }
@@ -143,23 +149,40 @@ impl Builder<'_> {
         let describe = || format!("cannot read the order of the builder `{}`", self.name);
         let path = self.cnb.iter().rev().map(|folder| folder.join("cnb/order.toml")).find(|path| path.is_file());
         let text = match path {
-            Some(path) => launcher::file::read_document(&path).context(describe)?,
+            Some(path) => read_document(&path).context(describe)?,
             None => root.text_at(Path::new("/cnb/order.toml")).context(describe)?,
         };
         Order::parse(&text).context(describe)
     }
 }
 
+/// ID and version of what is in the folders of a builder.
+fn modules_in(lowers: &[PathBuf], kind: Kind) -> Vec<(String, String)> {
+    let folders = lowers.iter().map(|lower| lower.join(kind.folder().trim_start_matches('/')));
+    let below = |folder: PathBuf| fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let texts = folders.flat_map(below).flat_map(below).filter_map(|folder| read_document(&folder.join(kind.file())).ok());
+    let module = |text: String| ModuleToml::parse(&text, kind).ok().map(|module| (module.info.id, module.info.version));
+    let mut found: Vec<_> = texts.filter_map(module).collect();
+    found.sort();
+    found.dedup();
+    found
+}
+
 /// Looks up what was chosen.
 struct Chooser<'a> {
     builder: &'a str,
-    lowers: &'a [PathBuf],
-    /// Where more modules go.
+    /// What is on the builder.
+    buildpacks: Vec<(String, String)>,
+    extensions: Vec<(String, String)>,
+    /// Where inline buildpacks go.
     cnb: &'a Path,
+    sources: &'a Sources<'a>,
+    /// The folders of what came from elsewhere.
+    added: Vec<PathBuf>,
 }
 
 impl Chooser<'_> {
-    fn order(&self, choice: &Choice, own: Order) -> Result<Order> {
+    fn order(&mut self, choice: &Choice, own: Order) -> Result<Order> {
         let Order { order, extensions } = own;
         let before = self.entries(Kind::Buildpack, &choice.pre)?;
         let after = self.entries(Kind::Buildpack, &choice.post)?;
@@ -180,45 +203,68 @@ impl Chooser<'_> {
         Ok(Order { order: groups, extensions })
     }
 
-    fn entries(&self, kind: Kind, wishes: &[Wish]) -> Result<Vec<OrderEntry>> {
+    fn entries(&mut self, kind: Kind, wishes: &[Wish]) -> Result<Vec<OrderEntry>> {
         wishes.iter().map(|wish| self.entry(kind, wish)).collect()
     }
 
-    fn entry(&self, kind: Kind, wish: &Wish) -> Result<OrderEntry> {
-        match wish {
+    fn entry(&mut self, kind: Kind, wish: &Wish) -> Result<OrderEntry> {
+        let (text, folder) = match wish {
+            Wish::Named { text, folder } => (text, folder),
             Wish::Inline(inline) => {
                 inline.write(&self.cnb.join("buildpacks"))?;
-                Ok(OrderEntry { id: inline.id.clone(), version: inline.version.clone(), ..OrderEntry::default() })
+                return Ok(entry(&inline.id, &inline.version));
             }
-            Wish::Named { text, .. } => {
-                let (id, version) = text.split_once('@').unwrap_or((text, ""));
-                self.known(kind, id, version)
-            }
+        };
+        let known = Known { base: folder, on_builder: self.on_builder(kind), store: self.sources.images.store };
+        let describe = || format!("cannot use the {} `{text}`", kind.name());
+        match Locator::parse(text, &known).context(describe)? {
+            Locator::OnBuilder { id, version } => self.known(kind, &id, version.as_deref()),
+            Locator::BuilderOrder => Err(Error::new("`from=builder` stands for buildpacks only")).context(describe),
+            elsewhere => self.bring(kind, &elsewhere).context(describe),
+        }
+    }
+
+    /// Brings a module that the builder does not have, and those that it is composed of; those of the builder need not be in its package (CLI-05).
+    fn bring(&mut self, kind: Kind, locator: &Locator) -> Result<OrderEntry> {
+        let package = match locator {
+            Locator::Path(path) if path.join("package.toml").is_file() => collect(&Config::of_folder(path, kind)?, kind, self.sources)?,
+            other => self.sources.fetch(other)?,
+        };
+        let main = &package.main.toml;
+        if main.kind != kind {
+            return Err(Error::new(format!("it is the {} `{}`", main.kind.name(), main.full_name())))
+                .hint(format!("name it with `--{}`", main.kind.name()));
+        }
+        for module in package.modules() {
+            self.added.push(self.sources.images.store.unpacked(&module.layer)?.tree);
+        }
+        Ok(entry(&main.info.id, &main.info.version))
+    }
+
+    fn on_builder(&self, kind: Kind) -> &[(String, String)] {
+        match kind {
+            Kind::Buildpack => &self.buildpacks,
+            Kind::Extension => &self.extensions,
         }
     }
 
     /// A module of the builder; without a version, its only one.
-    fn known(&self, kind: Kind, id: &str, version: &str) -> Result<OrderEntry> {
-        let folder = if kind == Kind::Buildpack { "cnb/buildpacks" } else { "cnb/extensions" };
-        let of_lower = |lower: &PathBuf| fs::read_dir(lower.join(folder).join(escape_id(id))).into_iter().flatten().flatten();
-        let mut versions: Vec<String> =
-            self.lowers.iter().flat_map(of_lower).filter_map(|entry| entry.file_name().into_string().ok()).collect();
-        versions.sort();
-        versions.dedup();
-        let name = if version.is_empty() { id.to_string() } else { format!("{id}@{version}") };
-        let missing = || Error::new(format!("the builder `{}` has no `{name}`", self.builder));
-        let version = match versions.as_slice() {
-            [] => return Err(missing()).hint("`cooper builder inspect` lists what it has"),
-            [only] if version.is_empty() => only,
-            several if version.is_empty() => {
-                return Err(Error::new(format!("the builder `{}` has `{id}` in several versions", self.builder)))
-                    .hint(format!("name one of them: {}", several.iter().map(|one| format!("{id}@{one}")).collect::<Vec<_>>().join(", ")));
+    fn known(&self, kind: Kind, id: &str, version: Option<&str>) -> Result<OrderEntry> {
+        let found: Vec<&str> = self.on_builder(kind).iter().filter(|(other, _)| other == id).map(|(_, version)| version.as_str()).collect();
+        match (version, found.as_slice()) {
+            (Some(version), found) if found.contains(&version) => Ok(entry(id, version)),
+            (None, [only]) => Ok(entry(id, only)),
+            (_, []) => Err(Error::new(format!("the builder `{}` has no {} `{id}`", self.builder, kind.name())))
+                .hint("`cooper builder inspect` lists what it has"),
+            (_, several) => {
+                let names: Vec<String> = several.iter().map(|version| format!("`{id}@{version}`")).collect();
+                Err(Error::new(format!("the builder `{}` has `{id}` in several versions", self.builder)))
+                    .hint(format!("name one of them: {}", names.join(", ")))
             }
-            several => match several.iter().find(|one| *one == version) {
-                Some(found) => found,
-                None => return Err(missing()).hint(format!("it has {id}@{}", several.join(", @"))),
-            },
-        };
-        Ok(OrderEntry { id: id.into(), version: version.clone(), ..OrderEntry::default() })
+        }
     }
+}
+
+fn entry(id: &str, version: &str) -> OrderEntry {
+    OrderEntry { id: id.into(), version: version.into(), ..OrderEntry::default() }
 }

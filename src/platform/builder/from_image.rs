@@ -51,20 +51,21 @@ pub fn open<'a>(wanted: &Wanted, images: &Images) -> Result<Builder<'a>> {
     let run_images = run_images(&build.stored.image).context(|| format!("cannot use `{}` as a builder", wanted.builder))?;
     let run = match &wanted.run_image {
         Some(source) => images.bring(source).context(|| "cannot open the run image")?,
-        None => {
-            first(&run_images, in_engine, images).context(|| format!("cannot open the run image of the builder `{}`", wanted.builder))?
-        }
+        None => first(&run_images, in_engine, wanted, images)
+            .context(|| format!("cannot open the run image of the builder `{}`", wanted.builder))?,
     };
     check_platform(&build.stored.image, &run.stored.image)?;
     Ok(Builder { name: wanted.builder.clone(), distribution: None, build, run, run_images, cnb: Vec::new() })
 }
 
-/// The builder's first run image, by the first of its names that is to be had (IMG-29). Beside a builder in an engine it is there too.
-fn first(run_images: &RunImages, in_engine: bool, images: &Images) -> Result<InStore> {
+/// The builder's first run image, by the first of its names that is to be had (IMG-29): the user's own before the builder's, and those in the registry
+/// that is near before both (CLI-26, CLI-27). Beside a builder in an engine it is there too.
+fn first(run_images: &RunImages, in_engine: bool, wanted: &Wanted, images: &Images) -> Result<InStore> {
     let names = run_images.images.first().context(|| "it names none").hint("name one with `--run-image`")?;
+    let names = by_distance(&names.preferring(&wanted.run_images), wanted.near.as_deref());
     let mut last = None;
-    let near = names.all().filter(|_| in_engine).map(|name| Reference::parse(name).map(|name| Place::Engine(Some(name))));
-    let named = names.all().map(Place::parse);
+    let near = names.iter().filter(|_| in_engine).map(|name| Reference::parse(name).map(|name| Place::Engine(Some(name))));
+    let named = names.iter().map(|name| Place::parse(name));
     for place in near.chain(named) {
         match place.and_then(|place| images.bring(&place)) {
             Ok(found) => return Ok(found),
@@ -72,6 +73,12 @@ fn first(run_images: &RunImages, in_engine: bool, images: &Images) -> Result<InS
         }
     }
     Err(last.unwrap_or_else(|| Error::new("it has no name"))).hint("name another one with `--run-image`")
+}
+
+fn by_distance(names: &RunImageNames, registry: Option<&str>) -> Vec<String> {
+    let is_near = |name: &&str| Reference::parse(name).is_ok_and(|name| Some(name.registry()) == registry);
+    let (near, far): (Vec<&str>, Vec<&str>) = names.all().partition(is_near);
+    near.into_iter().chain(far).map(str::to_string).collect()
 }
 
 fn run_images(image: &Image) -> Result<RunImages> {
@@ -95,6 +102,19 @@ fn check_platform(build: &Image, run: &Image) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// CLI-26, CLI-27.
+    #[test]
+    fn a_users_names_come_first_and_near_ones_before_them() {
+        let names = |image: &str, mirrors: &[&str]| RunImageNames {
+            image: image.into(),
+            mirrors: mirrors.iter().map(ToString::to_string).collect(),
+        };
+        let own = [names("docker.io/acme/run", &["mine.test/run"]), names("other", &["not.test/this"])];
+        let all = names("acme/run", &["far.test/run", "near.test/run"]).preferring(&own);
+        assert_eq!(by_distance(&all, None), ["mine.test/run", "acme/run", "far.test/run", "near.test/run"]);
+        assert_eq!(by_distance(&all, Some("near.test")), ["near.test/run", "mine.test/run", "acme/run", "far.test/run"]);
+    }
 
     /// BIMG-06, BIMG-15.
     #[test]

@@ -12,7 +12,7 @@ use super::images::{Images, InStore};
 use super::place::Place;
 use crate::debian::Mirrors;
 use crate::error::{Error, Result};
-use crate::lifecycle::documents::run::RunImages;
+use crate::lifecycle::documents::run::{RunImageNames, RunImages};
 use std::path::PathBuf;
 
 /// A builder that is ready to build.
@@ -38,6 +38,10 @@ pub struct Wanted {
     pub builder: String,
     /// Where the run image is, if it is not to be the builder's first.
     pub run_image: Option<Place>,
+    /// More names of run images, which come before the builder's (CLI-27).
+    pub run_images: Vec<RunImageNames>,
+    /// The registry that the run image should rather come from: the app's where that is published, else the builder's (CLI-26).
+    pub near: Option<String>,
 }
 
 /// Opens a builder: composes the images of a built-in one at its first use, brings those of any other into the store.

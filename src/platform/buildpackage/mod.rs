@@ -12,7 +12,7 @@ mod tree;
 
 pub use config::Config;
 pub use index::OFFICIAL;
-pub use locator::Locator;
+pub use locator::{Known, Locator};
 
 use super::images::Images;
 use super::place::Place;
