@@ -24,11 +24,7 @@ impl Arguments {
             Place::Name(name) => Place::Registry(name),
             other => other,
         };
-        let own = match &source {
-            Place::Registry(name) | Place::Name(name) | Place::Store(name) | Place::Engine(Some(name)) => Some(name.clone()),
-            Place::Archive { name, .. } => name.clone(),
-            Place::Layout { .. } | Place::Engine(None) => None,
-        };
+        let own = source.name().cloned();
         let name = match self.tag {
             Some(tag) => Reference::parse(&tag)?,
             None => {

@@ -4,7 +4,7 @@ use super::registries::Reach;
 use super::{Format, Session};
 use crate::daemon::Settings;
 use crate::debian::difference::{Changed, Difference};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::image::Reference;
 use crate::output::{Verbosity, human_bytes};
 use crate::platform::images::Images;
@@ -12,6 +12,7 @@ use crate::platform::place::Place;
 use crate::platform::pull::Pull;
 use crate::platform::rebase::{Comparison, Rebased, Request, rebase};
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 /// Exit code where `--check` finds something to do.
 const DUE: u8 = 10;
@@ -19,17 +20,24 @@ const DUE: u8 = 10;
 /// Put an app image on the newest run image, or on another one, without building it again.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// The app image.
+    /// The app image: NAME in the store, or, with `--publish`, in its registry; `docker://NAME` (a registry), `docker:NAME` (an engine),
+    /// `oci:DIR:TAG` or `docker-archive:FILE[:NAME]`.
     image: String,
+    /// Image to rebase instead, which stays as it is; IMAGE then is where the new one goes.
+    #[arg(long, value_name = "PLACE")]
+    previous_image: Option<String>,
     /// New run image, by its name, `oci:DIR[:TAG]` or `docker:NAME`, instead of the one that the image names, as that is today.
     #[arg(long, value_name = "PLACE")]
     run_image: Option<String>,
     /// Rebase the image in its registry; layers that are there are not moved.
     #[arg(long)]
     publish: bool,
-    /// Another name for the new image; repeatable.
+    /// Another name for the new image, in the same registry, store, engine or archive; in a layout, another tag; repeatable.
     #[arg(long, short, value_name = "IMAGE")]
     tag: Vec<String>,
+    /// Folder for a `report.toml` that says what was made.
+    #[arg(long, value_name = "DIR")]
+    report_output_dir: Option<PathBuf>,
     /// Rebase even where the two images may not fit.
     #[arg(long)]
     force: bool,
@@ -59,11 +67,13 @@ impl Arguments {
         let engine = Settings::read(|name| std::env::var_os(name));
         let pull = if session.offline { Pull::Never } else { self.pull_policy.unwrap_or(Pull::Always) };
         let images = Images { store: &store, registries: &registries, pull, engine: &engine, output: session.output };
+        let image = self.new_place(&self.image)?;
         let request = Request {
-            image: Reference::parse_new(&self.image)?,
-            tags: self.tag.iter().map(|tag| Reference::parse_new(tag)).collect::<Result<_>>()?,
+            previous: self.previous_image.as_deref().map(|text| self.place(text)).transpose()?,
+            tags: self.tag.iter().map(|tag| self.tagged(tag, &image)).collect::<Result<_>>()?,
+            image,
+            report: self.report_output_dir.clone(),
             run_image: self.run_image.as_deref().map(Place::parse).transpose()?,
-            publish: self.publish,
             force: self.force,
             compare: self.compare,
             check: self.check,
@@ -84,6 +94,44 @@ impl Arguments {
         }
         rebased.check()?;
         Ok(if self.check && rebased.changed { DUE } else { 0 })
+    }
+
+    /// The place that a text names: of names without more the registry or the store.
+    fn place(&self, text: &str) -> Result<Place> {
+        Ok(match (Place::parse(text)?, self.publish) {
+            (Place::Name(name), true) => Place::Registry(name),
+            (Place::Name(name), false) => Place::Store(name),
+            (place @ (Place::Registry(_) | Place::Store(_) | Place::Engine(_) | Place::Layout { .. } | Place::Archive { .. }), _) => place,
+        })
+    }
+
+    /// A place that an image can be given.
+    fn new_place(&self, text: &str) -> Result<Place> {
+        let place = self.place(text)?;
+        if place.name().is_some_and(|name| name.digest().is_some()) {
+            return Err(Error::new(format!("`{text}` names a digest, and a rebased image has another one"))
+                .hint("name the image to rebase with `--previous-image`, and a new name for it"));
+        }
+        if self.publish && !matches!(place, Place::Registry(_)) {
+            return Err(
+                Error::new(format!("`{text}` is in no registry, where `--publish` would look for it")).hint("leave out `--publish`")
+            );
+        }
+        if matches!(place, Place::Layout { tag: None, .. } | Place::Engine(None)) {
+            return Err(Error::new(format!("`{text}` does not name the image")).hint("write `oci:DIR:TAG` or `docker:NAME`"));
+        }
+        Ok(place)
+    }
+
+    /// Another name for the image at a place: there.
+    fn tagged(&self, text: &str, image: &Place) -> Result<Place> {
+        Ok(match image {
+            Place::Layout { folder, .. } => Place::Layout { folder: folder.clone(), tag: Some(text.to_string()) },
+            Place::Archive { file, .. } => Place::Archive { file: file.clone(), name: Some(Reference::parse_new(text)?) },
+            Place::Engine(_) => Place::Engine(Some(Reference::parse_new(text)?)),
+            Place::Registry(_) => Place::Registry(Reference::parse_new(text)?),
+            Place::Store(_) | Place::Name(_) => Place::Store(Reference::parse_new(text)?),
+        })
     }
 }
 

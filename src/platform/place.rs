@@ -82,6 +82,15 @@ impl Place {
         }
     }
 
+    /// The image's name, where it has one of a registry's form there.
+    pub fn name(&self) -> Option<&Reference> {
+        match self {
+            Self::Registry(name) | Self::Store(name) | Self::Name(name) | Self::Engine(Some(name)) => Some(name),
+            Self::Archive { name, .. } => name.as_ref(),
+            Self::Layout { .. } | Self::Engine(None) => None,
+        }
+    }
+
     /// The file or folder, where the place is one.
     pub fn path(&self) -> Option<&Path> {
         match self {

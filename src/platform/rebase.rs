@@ -1,21 +1,24 @@
-//! Puts an app image on another run image without building it again: in the store, or in a registry, where no layer is moved that is there.
+//! Puts an app image on another run image without building it again, wherever it is; in a registry no layer is moved that is there.
 
 mod comparison;
+mod places;
 
 pub use comparison::Comparison;
 
+use self::places::App;
 use super::builder;
 use super::images::{Images, InStore};
 use super::place::Place;
-use super::publish;
 use crate::debian::{Lock, Mirrors};
 use crate::error::{Advice, Context, Error, Result};
 use crate::image::{Digest, Image, Reference};
-use crate::lifecycle::exporter;
+use crate::lifecycle::documents::report::ImageReport;
+use crate::lifecycle::documents::run::RunImageNames;
 use crate::lifecycle::rebaser::{self, Rebase, run_image_names};
 use crate::registry::Lookup;
 use launcher::api::Api;
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 
 /// Exit code of a rebase that goes wrong (CNB Platform Specification, rebaser).
 const WENT_WRONG: u8 = 72;
@@ -24,14 +27,16 @@ const BUILT_IN: &str = "cooper.";
 
 /// What to put on what.
 pub struct Request<'a> {
-    /// The app image.
-    pub image: Reference,
-    /// More names for the new image.
-    pub tags: Vec<Reference>,
+    /// The new image's place; where no previous one is named, also the app image's.
+    pub image: Place,
+    /// The app image, where that is to stay as it is (REB-01).
+    pub previous: Option<Place>,
+    /// More places for the new image, of the same kind.
+    pub tags: Vec<Place>,
     /// The new run image; else the one that the app's label names, as it is today.
     pub run_image: Option<Place>,
-    /// Whether the app is in its registry instead of the store.
-    pub publish: bool,
+    /// Where to write `report.toml`.
+    pub report: Option<PathBuf>,
     /// Whether doubts only cause warnings.
     pub force: bool,
     /// Whether to compare the two run images even if layers have to be fetched for it; composed ones always are.
@@ -45,9 +50,19 @@ pub struct Request<'a> {
 }
 
 impl Request<'_> {
-    /// All names of the new image.
-    fn names(&self) -> Vec<Reference> {
+    /// All places of the new image.
+    fn places(&self) -> Vec<Place> {
         std::iter::once(&self.image).chain(&self.tags).cloned().collect()
+    }
+
+    /// All names of the new image, where its places are names.
+    fn names(&self) -> Vec<Reference> {
+        self.places().into_iter().filter_map(|place| place.name().cloned()).collect()
+    }
+
+    /// Whether the new image goes to a registry.
+    fn is_published(&self) -> bool {
+        matches!(self.image, Place::Registry(_))
     }
 }
 
@@ -107,10 +122,10 @@ struct Composed {
 /// # Errors
 /// When an image is not to be had, the two do not fit, or the new one cannot be saved (exit code 72).
 pub fn rebase(request: &Request, images: &Images) -> Result<Rebased> {
-    let (app, before) = app(request, images)?;
+    let app = App::open(request, images)?;
     let run = run_image(request, &app, images)?;
     let rebase = Rebase {
-        app: &app,
+        app: &app.image,
         run: &run.image,
         run_reference: &run.reference,
         run_name: &run.name,
@@ -118,80 +133,85 @@ pub fn rebase(request: &Request, images: &Images) -> Result<Rebased> {
         force: request.force,
         tags_are_patches: true,
     };
-    let describe = || format!("cannot rebase `{}` on `{}`", request.image.familiar(), run.name);
+    let describe = || format!("cannot rebase `{}` on `{}`", request.image, run.name);
     let image = rebaser::rebase(&rebase, images.output).context(describe).code(WENT_WRONG)?;
     let digest = image.documents().descriptor.digest;
-    let changed = digest != before;
-    let comparison = if changed { comparison::compare(&app, &run, request, images).context(describe).code(WENT_WRONG)? } else { None };
+    let changed = digest != app.digest;
+    let comparison = if changed {
+        comparison::compare(&app.image, app.registry.as_ref(), &run, request, images).context(describe).code(WENT_WRONG)?
+    } else {
+        None
+    };
     let doubts: Vec<&String> = comparison.iter().flat_map(|comparison| &comparison.doubts).collect();
     let refused = !request.force && !doubts.is_empty();
     if request.force {
         doubts.iter().for_each(|doubt| images.output.warn(doubt));
     }
-    let names = if request.check || refused { Vec::new() } else { save(request, &image, &app, &run, images)? };
+    let report = if request.check || refused { ImageReport::default() } else { app.save(&image, request, &run, images)? };
+    let names = report.tags.clone();
+    if let (Some(folder), false) = (&request.report, request.check || refused) {
+        places::write_report(report, folder)?;
+    }
     Ok(Rebased { digest, changed, run_image: run.name, names, comparison, refused })
 }
 
-fn app(request: &Request, images: &Images) -> Result<(Image, Digest)> {
-    if !request.publish {
-        let stored = images.of_store(&request.image).hint("`--publish` rebases an image in its registry")?;
-        return Ok((stored.image, stored.digest));
-    }
-    if !request.check {
-        publish::check(images.registries, &request.names())?;
-    }
-    match images.registries.find(&request.image)? {
-        Lookup::Found(remote) => Ok((remote.image, remote.manifest.digest)),
-        Lookup::Missing => Err(Error::new(format!("the registry does not have `{}`", request.image.full()))),
-        Lookup::OtherPlatforms(found) => Err(Error::new(format!("`{}` is for {} only", request.image.full(), found.join(", ")))),
-    }
-}
-
-fn run_image(request: &Request, app: &Image, images: &Images) -> Result<RunImage> {
-    let names = run_image_names(app, Api::new(0, 15)).code(WENT_WRONG)?;
-    let built_in = app.label("io.buildpacks.base.id").and_then(|id| id.strip_prefix(BUILT_IN));
+fn run_image(request: &Request, app: &App, images: &Images) -> Result<RunImage> {
+    let names = run_image_names(&app.image, Api::new(0, 15)).code(WENT_WRONG)?;
+    let built_in = app.image.label("io.buildpacks.base.id").and_then(|id| id.strip_prefix(BUILT_IN));
     // A composed image may also have been given a name in a registry, and is then patched there.
     let built_in = built_in.filter(|name| builder::is_built_in(name) && names.image.starts_with(&format!("cooper/{name}-run:")));
     match (&request.run_image, built_in) {
-        (Some(place), _) => bring(place, request, images),
+        (Some(place), _) => bring(place, request, app, images),
         (None, Some(name)) => {
-            let composed = app.label("io.buildpacks.base.metadata").and_then(|label| serde_json::from_str::<Composed>(label).ok());
+            let composed = app.image.label("io.buildpacks.base.metadata").and_then(|label| serde_json::from_str::<Composed>(label).ok());
             let packages = composed.unwrap_or_default().packages;
             let run = builder::run_image(name, &packages, request.update, request.mirrors, images)?;
             let lock = Some(run.lock.clone());
             let run = InStore::from(run);
-            Ok(RunImage { reference: run.identifier(), name: run.name, image: run.stored.image, registry: None, lock })
+            let (reference, place) = (run.identifier(), Place::Store(Reference::parse(&run.name)?));
+            let of_store =
+                RunImage { reference: reference.clone(), name: run.name, image: run.stored.image, registry: None, lock: lock.clone() };
+            let in_engine = app.run_image_in_engine(&place, images)?;
+            // Wherever it is composed, it is the same one.
+            Ok(in_engine.map_or(of_store, |run| RunImage { reference, lock, ..run }))
         }
-        (None, None) => {
-            let can_read = |name: &str| Reference::parse(name).is_ok_and(|name| images.registries.check_read(&name).is_ok());
-            let name = match names.image.is_empty() {
-                true => Err(Error::new("the image does not say which run image it is on")).hint("name one with `--run-image`"),
-                false => names.nearest(request.image.registry(), can_read).context(|| "no run image of the app can be read"),
-            };
-            bring(&Place::parse(&name.code(WENT_WRONG)?)?, request, images)
+        (None, None) if names.image.is_empty() => {
+            Err(Error::new("the image does not say which run image it is on").hint("name one with `--run-image`").code(WENT_WRONG))
         }
+        (None, None) => nearest(request, &names, app, images),
+    }
+}
+
+/// The run image that the app names, where that is nearest to the new image.
+fn nearest(request: &Request, names: &RunImageNames, app: &App, images: &Images) -> Result<RunImage> {
+    // What was found is not asked for again.
+    let found = std::cell::RefCell::new(None);
+    let can_read = |name: &str| {
+        let run = Place::parse(name).and_then(|place| bring(&place, request, app, images));
+        let is_found = run.is_ok();
+        *found.borrow_mut() = Some(run);
+        is_found
+    };
+    let registry = request.image.name().map_or("", Reference::registry);
+    let name = names.nearest(registry, can_read).context(|| "no run image of the app can be read").code(WENT_WRONG);
+    match found.into_inner() {
+        Some(Ok(run)) => Ok(run),
+        Some(Err(error)) => Err(error).context(|| "no run image of the app can be read").code(WENT_WRONG),
+        None => bring(&Place::parse(&name?)?, request, app, images),
     }
 }
 
 /// Of a run image in a registry, only the documents are read where the app is in a registry too.
-fn bring(place: &Place, request: &Request, images: &Images) -> Result<RunImage> {
-    if let (true, Place::Name(name) | Place::Registry(name)) = (request.publish, place)
+fn bring(place: &Place, request: &Request, app: &App, images: &Images) -> Result<RunImage> {
+    if let (true, Place::Name(name) | Place::Registry(name)) = (request.is_published(), place)
         && let Lookup::Found(remote) = images.registries.find(name)?
     {
         let (reference, registry) = (remote.identifier(), Some(remote.name));
         return Ok(RunImage { name: name.to_string(), reference, image: remote.image, registry, lock: None });
     }
+    if let Some(run) = app.run_image_in_engine(place, images)? {
+        return Ok(run);
+    }
     let run = images.bring(place)?;
     Ok(RunImage { reference: run.identifier(), name: run.name, image: run.stored.image, registry: None, lock: None })
-}
-
-fn save(request: &Request, image: &Image, app: &Image, run: &RunImage, images: &Images) -> Result<Vec<String>> {
-    let names = request.names();
-    if !request.publish {
-        exporter::save(image, &names, images.store, images.output)?;
-        return Ok(names.iter().map(Reference::familiar).collect());
-    }
-    let of_run = run.registry.iter().map(|name| (name.clone(), &run.image));
-    let sources: Vec<(Reference, &Image)> = of_run.chain([(request.image.clone(), app)]).collect();
-    publish::publish(image, &names, &sources, images, WENT_WRONG)
 }

@@ -40,6 +40,10 @@ pub(super) fn find(registry: &str, peer: Peer, client: &Client) -> Result<Url, F
         return Ok(encrypted);
     }
     let Err(failure) = ping(client, &encrypted) else { return Ok(encrypted) };
+    if peer == Peer::Loopback {
+        // Whether anybody listens at all is seen with the first request.
+        return Ok(plain);
+    }
     // Why it cannot be reached with encryption says more than why not without.
     ping(client, &plain).map(|()| plain).map_err(|_| failure)
 }

@@ -175,6 +175,7 @@ pub(super) fn image(session: &Session, name: &Reference, document: Document) -> 
     let config_bytes = configuration(session, name, &manifest)?;
     let config = serde_json::from_slice(&config_bytes).context(|| "the configuration makes no sense")?;
     let image = Image::from_documents(&manifest, config)?;
+    session.note_named(name.repository(), manifest.layers.iter().map(|layer| &layer.digest));
     Ok(Remote { name: name.clone(), manifest: document.descriptor, manifest_bytes: document.bytes, config_bytes, image })
 }
 

@@ -4,7 +4,8 @@ use super::Registries;
 use super::fault::fault;
 use super::find::accept;
 use super::push::{Blob, Push, Source};
-use super::session::{Access, Call};
+use super::session::{Access, Call, Session};
+use super::upload::{self, Mount};
 use crate::error::Result;
 use crate::http::{Method, repeatedly};
 use crate::image::{Digest, Image, Layer, Reference};
@@ -40,21 +41,40 @@ impl Registries {
             }
             let is_done = done.iter().any(|other| other.registry() == name.registry() && other.repository() == name.repository());
             let pushed = if is_done {
-                Ok(())
+                self.push_manifest(&documents, name)
             } else {
                 // Large layers may have gone to the first name's repository before.
                 let first = publish.names.first().filter(|_| done.is_empty());
                 let places: Vec<&Reference> = done.iter().copied().chain(first).collect();
-                let blobs = blobs(publish, &places);
                 let progress = publish.progress.filter(|_| done.is_empty());
-                self.push_blobs(&Push { documents: &documents, blobs, store: publish.store, progress }, name)
+                let mut push = Push { documents: &documents, blobs: blobs(publish, &places), store: publish.store, progress };
+                self.push_new(&mut push, name)
             };
             if pushed.is_ok() && !is_done {
                 done.push(name);
             }
-            published.push((name.clone(), pushed.and_then(|()| self.push_manifest(&documents, name))));
+            published.push((name.clone(), pushed));
         }
         published
+    }
+
+    /// Sends an image, of its blobs those that no image in the repository names. The others are there, unless somebody swept too much away:
+    /// then the registry refuses the image, and all are looked for.
+    fn push_new(&self, push: &mut Push, name: &Reference) -> Result<()> {
+        let session = self.session(name)?;
+        let (settled, open): (Vec<Blob>, Vec<Blob>) = push.blobs.drain(..).partition(|blob| is_settled(&session, name, blob));
+        if let Some(progress) = push.progress {
+            settled.iter().for_each(|blob| progress.add(blob.layer.blob.size));
+        }
+        push.blobs = open;
+        self.push_blobs(push, name)?;
+        match self.push_manifest(push.documents, name) {
+            Err(_) if !settled.is_empty() => {
+                push.blobs = settled;
+                self.push_all(push, name)
+            }
+            pushed => pushed,
+        }
     }
 
     /// Whether a name means the image with this digest. If that cannot be known, it counts as another one.
@@ -72,6 +92,16 @@ impl Registries {
         });
         said.is_ok_and(|said| said.as_deref() == Some(digest.as_str()))
     }
+}
+
+/// Whether a repository has a blob because an image in it names that, or gets it now from a neighbour of which that is true: the blobs of a run
+/// image take one request each, over one connection.
+fn is_settled(session: &Session, name: &Reference, blob: &Blob) -> bool {
+    let (digest, repository) = (&blob.layer.blob.digest, name.repository());
+    let neighbours = blob.sources.iter().map(|Source(source)| source).filter(|source| source.registry() == name.registry());
+    let mut named = neighbours.map(Reference::repository).filter(|source| session.is_named(source, digest));
+    session.is_named(repository, digest)
+        || named.next().is_some_and(|source| matches!(upload::mount(session, repository, digest, source), Mount::Done))
 }
 
 /// Each layer's blob, and which repositories have it.

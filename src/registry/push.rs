@@ -77,7 +77,8 @@ impl Registries {
         })?;
         let manifest: Manifest = serde_json::from_slice(&push.documents.manifest).context(|| "the manifest makes no sense")?;
         let config = &manifest.config.digest;
-        if upload::has(&session, name.repository(), config)? {
+        // A new image has a new configuration: to ask for it would be one request more.
+        if session.knows(name.repository(), config) {
             return Ok(());
         }
         send(&session, name.repository(), config, &Content::Bytes(&push.documents.config), None).context(|| "cannot send the configuration")

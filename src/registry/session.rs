@@ -25,6 +25,8 @@ pub(super) struct Session {
     tokens: Mutex<HashMap<String, Token>>,
     /// What repositories are known to have, so that nobody asks twice.
     blobs: Mutex<HashSet<(String, Digest)>>,
+    /// What they must have, because images there name it.
+    named: Mutex<HashSet<(String, Digest)>>,
 }
 
 /// What a request wants to do.
@@ -80,6 +82,7 @@ impl Session {
             challenge: Mutex::default(),
             tokens: Mutex::default(),
             blobs: Mutex::default(),
+            named: Mutex::default(),
         }
     }
 
@@ -124,6 +127,17 @@ impl Session {
     /// Notes that a repository has a blob.
     pub fn note(&self, repository: &str, digest: &Digest) {
         self.blobs.lock().unwrap_or_else(PoisonError::into_inner).insert((repository.to_string(), digest.clone()));
+    }
+
+    /// Notes that an image in a repository names these blobs. A registry takes no image whose blobs it lacks.
+    pub fn note_named<'a>(&self, repository: &str, digests: impl Iterator<Item = &'a Digest>) {
+        let mut named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
+        named.extend(digests.map(|digest| (repository.to_string(), digest.clone())));
+    }
+
+    /// Whether an image in a repository names a blob, as far as images were read.
+    pub fn is_named(&self, repository: &str, digest: &Digest) -> bool {
+        self.named.lock().unwrap_or_else(PoisonError::into_inner).contains(&(repository.to_string(), digest.clone()))
     }
 
     fn send_to(&self, url: Url, base: &Url, call: &Call) -> Result<Response<'_>, Failure> {

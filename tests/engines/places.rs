@@ -1,8 +1,10 @@
 //! One image from place to place: its digest stays, and other tools read it everywhere.
 
 use super::{KINDS, Place};
-use crate::support::{Engine, Kind, Registry, run, succeed};
+use crate::support::{Engine, Kind, Registry, Small, run, succeed};
+use serde_json::json;
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 fn skopeo(arguments: &[&str]) -> String {
@@ -187,4 +189,46 @@ fn names_are_given_and_images_come_back_under_them() {
     other.said(engine, &["pull", &pinned, "--tag", "again"]);
     let found = succeed(&mut other.machine.command(&["images", "--output", "json"]));
     assert!(found.contains("again:latest") && found.contains(&image.digest), "{found}");
+}
+
+/// REB-01, REB-13.
+/// The run image comes into the engine, the app stays there, and gets other names.
+#[test]
+fn an_image_of_an_engine_is_rebased_in_it() {
+    std::thread::scope(|scope| {
+        for kind in KINDS {
+            scope.spawn(move || is_rebased(kind));
+        }
+    });
+}
+
+fn is_rebased(kind: Kind) {
+    let (place, engine, registry) = (Place::new(), Engine::of(kind), Registry::start());
+    let base: (&str, &[u8]) = ("base", &[3; 50_000]);
+    let (old, _) = place.small("old", &[base, ("os", b"old")]);
+    let (new, new_place) = place.small("new", &[base, ("os", b"new"), ("more", b"more")]);
+    let run_image = registry.name("base/run:1");
+    place.said(engine, &["copy", &new_place, &run_image]);
+    let metadata = json!({ "app": [], "runImage": { "topLayer": old.diff_ids[1], "reference": "x", "image": run_image } });
+    let config =
+        json!({ "config": { "Labels": { "io.buildpacks.lifecycle.metadata": metadata.to_string() }, "Env": ["CNB_PLATFORM_API=0.13"] } });
+    let layout = place.path("layout");
+    let app = Small::write_with(Path::new(&layout), "app", &[base, ("os", b"old"), ("app", b"rebased")], config);
+    place.said(engine, &["copy", &format!("oci:{layout}:app"), "docker:rebased/app:1"]);
+    let report = place.path("report");
+    let said = place.said(engine, &["rebase", "docker:rebased/app:1", "--tag", "rebased/app:2", "--report-output-dir", &report]);
+    let layers = |image: &str| engine.inspect(image, "{{json .RootFS.Layers}}");
+    let expected = serde_json::to_string(&[&new.diff_ids[..], &app.diff_ids[2..]].concat()).unwrap();
+    assert_eq!((layers("rebased/app:1"), layers("rebased/app:2")), (expected.clone(), expected), "{kind:?}: {said}");
+    let id = engine.inspect("rebased/app:1", "{{.Id}}");
+    let reported = fs::read_to_string(format!("{report}/report.toml")).unwrap();
+    assert!(
+        reported.contains(&format!("image-id = \"{}\"", &id["sha256:".len()..])) && reported.contains("rebased/app:2"),
+        "{kind:?}: {reported}"
+    );
+    let said = place.said(engine, &["rebase", "docker:rebased/app:1"]);
+    assert!(said.contains("already"), "{kind:?}: {said}");
+    let output = run(&mut place.command(engine, &["rebase", "docker:rebased/none:1"]));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(72) && said.contains("the engine has no image"), "{kind:?}: {said}");
 }

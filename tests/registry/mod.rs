@@ -9,6 +9,7 @@ mod layout;
 mod lists;
 mod login;
 mod peers;
+mod rebase;
 mod referrers;
 mod refusals;
 

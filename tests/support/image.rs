@@ -21,6 +21,11 @@ pub struct Small {
 impl Small {
     /// Writes an image to the layout in `folder` under a tag: each layer has one file.
     pub fn write(folder: &Path, tag: &str, layers: &[(&str, &[u8])]) -> Self {
+        Self::write_with(folder, tag, layers, json!({}))
+    }
+
+    /// The same with other members of the configuration.
+    pub fn write_with(folder: &Path, tag: &str, layers: &[(&str, &[u8])], members: serde_json::Value) -> Self {
         fs::create_dir_all(folder.join("blobs/sha256")).unwrap();
         let (mut diff_ids, mut blobs, mut descriptors, mut history) = (vec![], vec![], vec![], vec![]);
         for (path, content) in layers {
@@ -36,8 +41,9 @@ impl Small {
             history.push(json!({ "created_by": "nothing", "empty_layer": true }));
         }
         // In an order, and with a member, that this program would not write.
-        let config = json!({ "rootfs": { "type": "layers", "diff_ids": diff_ids }, "os": "linux", "architecture": "amd64",
+        let mut config = json!({ "rootfs": { "type": "layers", "diff_ids": diff_ids }, "os": "linux", "architecture": "amd64",
             "config": { "Labels": { "of": "test" }, "Env": ["PATH=/bin"] }, "history": history, "zzz": { "b": 1, "a": 2 } });
+        members.as_object().unwrap().iter().for_each(|(name, member)| config[name] = member.clone());
         let config = serde_json::to_string_pretty(&config).unwrap();
         let config_digest = put(folder, config.as_bytes());
         let descriptor = json!({ "mediaType": "application/vnd.oci.image.config.v1+json", "digest": config_digest, "size": config.len() });

@@ -3,7 +3,7 @@
 
 use super::{Found, Saved};
 use crate::archive::Form;
-use crate::daemon::{Engine, Present, Shipment, shared_layers};
+use crate::daemon::{Engine, EngineImage, Present, Shipment, shared_layers};
 use crate::error::{Context, Result};
 use crate::image::{Digest, Image, Layer, Reference};
 use crate::lifecycle::cache::LaunchCache;
@@ -34,8 +34,12 @@ impl Daemon {
 
     /// Finds the image of a name or an ID (IMG-04).
     pub fn find(&self, name: &str) -> Result<Option<Found>> {
-        let found = self.engine.image(name)?;
-        Ok(found.map(|found| Found { name: name.to_string(), identifier: found.id, image: found.image }))
+        Ok(self.engine.image(name)?.map(|image| found(name, image)))
+    }
+
+    /// Finds the image of a name, as this engine calls it.
+    pub fn named(&self, name: &Reference) -> Result<Option<Found>> {
+        Ok(self.engine.named(name)?.map(|image| found(&name.to_string(), image)))
     }
 
     /// Brings a layer into the store (ANA-13).
@@ -114,4 +118,8 @@ impl Daemon {
         let in_store = |diff_id: &Digest| Some(store.blob_path(diff_id)).filter(|path| path.is_file());
         cache.keep(image.layers[base..].iter().map(|layer| &layer.diff_id), in_store)
     }
+}
+
+fn found(name: &str, image: EngineImage) -> Found {
+    Found { name: name.to_string(), identifier: image.id, image: image.image }
 }

@@ -51,6 +51,17 @@ impl Images {
         }
     }
 
+    /// Finds an image by its name, whatever the place makes of names.
+    ///
+    /// # Errors
+    /// As [`Images::find`].
+    pub fn named(&self, name: &Reference) -> Result<Option<Found>> {
+        match self {
+            Self::Layouts(_) | Self::Registry(_) => self.find(&name.full()),
+            Self::Daemon(daemon) => daemon.named(name),
+        }
+    }
+
     /// Whether all layers of an image are there (ANA-05).
     pub fn is_complete(&self, found: &Found) -> bool {
         match self {

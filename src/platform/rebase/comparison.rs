@@ -57,13 +57,18 @@ struct Layers<'a> {
     registry: Option<&'a Reference>,
 }
 
-/// Compares the run image that an app is on with another one.
-pub(super) fn compare(app: &Image, run: &RunImage, request: &Request, images: &Images) -> Result<Option<Comparison>> {
+/// Compares the run image that an app is on with another one. `at` is the registry that has the app's layers.
+pub(super) fn compare(
+    app: &Image,
+    at: Option<&Reference>,
+    run: &RunImage,
+    request: &Request,
+    images: &Images,
+) -> Result<Option<Comparison>> {
     let (old, own) = layers_of(app)?;
     if old.iter().map(|layer| &layer.diff_id).eq(run.image.layers.iter().map(|layer| &layer.diff_id)) {
         return Ok(None);
     }
-    let at = request.publish.then_some(&request.image);
     let (old, own) = (Layers { layers: old, registry: at }, Layers { layers: own, registry: at });
     let new = Layers { layers: &run.image.layers, registry: run.registry.as_ref() };
     let released = |image: &Image| image.label("io.buildpacks.base.released").map(str::to_string);
@@ -83,7 +88,7 @@ pub(super) fn compare(app: &Image, run: &RunImage, request: &Request, images: &I
             changelogs.extend(changelog::of_sources(&sources, lock, request.mirrors, &Cache::new(images.store.debian()), images.output)?);
         }
         let difference = Difference::between(&before, &after, &changelogs);
-        if difference.loses() {
+        if difference.loses() && (own.are_here(images) || own.registry.is_some()) {
             own.fetch(images)?;
             comparison.missed = difference.missed(&own.read(Look::Needed, images)?.users);
         }
@@ -101,7 +106,8 @@ impl Layers<'_> {
             return Ok(Some(inventory));
         }
         if !self.are_here(images) {
-            if !may_fetch {
+            // Engines give whole images only.
+            if !may_fetch || self.registry.is_none() {
                 return Ok(None);
             }
             self.fetch(images)?;

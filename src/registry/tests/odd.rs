@@ -67,9 +67,9 @@ fn passing_faults_are_waited_for_and_refusals_are_not() {
     let count = AtomicUsize::new(0);
     let (documents, sound) = sound();
     let server = Odd::start(move |asked, _| match count.fetch_add(1, Ordering::Relaxed) {
-        1 => plain(503, ""),
-        2 => Some((429, vec![("retry-after", "0".into())], Vec::new())),
-        3 => None,
+        0 => plain(503, ""),
+        1 => Some((429, vec![("retry-after", "0".into())], Vec::new())),
+        2 => None,
         _ => sound(asked),
     });
     assert_eq!(find(&registries(), &server.name("a:1")).unwrap().manifest.digest, documents.descriptor.digest);
