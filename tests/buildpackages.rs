@@ -1,6 +1,6 @@
 //! Packages of buildpacks and extensions: made of folders, read from wherever they are.
 
-use crate::support::{Machine, Registry, succeed, write};
+use crate::support::{Machine, Registry, run, succeed, write};
 use serde_json::{Value, json};
 use std::fs;
 use std::io::{Read, Write};
@@ -125,7 +125,7 @@ fn serve(content: Vec<u8>) -> String {
     format!("http://{address}/one.tgz")
 }
 
-/// PKG-10, PKG-12, PKG-13, PKG-14, REG-06, REG-07. Wherever a buildpack comes from, it is the same one in the end.
+/// PKG-10, PKG-12, PKG-13, PKG-14, REG-06, REG-07, REG-09. Wherever a buildpack comes from, it is the same one in the end.
 #[test]
 fn a_composite_is_the_same_wherever_its_parts_come_from() {
     let folder = tempfile::tempdir().unwrap();
@@ -203,25 +203,34 @@ fn a_composite_is_the_same_wherever_its_parts_come_from() {
     assert_eq!(whole.len(), 3);
     assert_eq!([all("flat"), all("half-flat")], [whole.clone(), whole]);
 
+    // REG-09: it has buildpacks only.
+    module(&place("ext"), "extension", "acme/ext", "1.0.0", "");
+    let name = format!("{}/ext:1", registry.host());
+    let ext = succeed(&mut machine.command(&["extension", "package", &name, "--path", &path("ext"), "--publish", "--quiet"]));
+    let addr = format!("{}/ext@{}", registry.host(), ext.trim());
+    write(
+        &index.join("3/ex/acme_ext"),
+        &json!({ "ns": "acme", "name": "ext", "version": "1.0.0", "yanked": false, "addr": addr }).to_string(),
+    );
+    git(&["add", "."]);
+    git(&["commit", "--quiet", "-m", "ext"]);
+    let refused = |uri: &str| {
+        write(&place("both/package.toml"), &format!("[buildpack]\nuri = \".\"\n[[dependencies]]\nuri = \"{uri}\"\n"));
+        let more = ["--config", &path("both/package.toml"), "--buildpack-registry", index.to_str().unwrap()];
+        String::from_utf8(run(machine.command(&["buildpack", "package", "x"]).args(more)).stderr).unwrap()
+    };
+    let said = refused("urn:cnb:registry:acme/ext");
+    assert!(said.contains("a registry has buildpacks only"), "{said}");
+
     // The next look at the registry sees what its people changed.
     let yanked = fs::read_to_string(index.join("3/on/acme_one")).unwrap().replace("false", "true");
     write(&index.join("3/on/acme_one"), &yanked);
     git(&["commit", "--quiet", "-am", "yank"]);
-    write(&place("both/package.toml"), "[buildpack]\nuri = \".\"\n[[dependencies]]\nuri = \"urn:cnb:registry:acme/one\"\n");
-    let said = machine.run(&[
-        "buildpack",
-        "package",
-        "x",
-        "--config",
-        &path("both/package.toml"),
-        "--buildpack-registry",
-        index.to_str().unwrap(),
-    ]);
-    let said = String::from_utf8_lossy(&said.stderr).into_owned();
+    let said = refused("urn:cnb:registry:acme/one");
     assert!(said.contains("does not have a version of `acme/one`"), "{said}");
 }
 
-/// DESC-19, PKG-08, PKG-10, PKG-20, PKG-22, PKG-23, REG-03, REG-09.
+/// DESC-19, PKG-10, PKG-20, PKG-22, PKG-23.
 #[test]
 fn what_is_no_good_package_is_refused() {
     let folder = tempfile::tempdir().unwrap();

@@ -6,6 +6,7 @@
 mod apps;
 mod architecture;
 mod build;
+mod builder_create;
 mod builders;
 mod buildpackages;
 mod configuration;

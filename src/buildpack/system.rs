@@ -2,23 +2,24 @@
 
 use super::order::{Group, Order, OrderEntry};
 use crate::error::{Context, Result};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// What comes before and after each group.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct System {
     pre: Frame,
     post: Frame,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 struct Frame {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     buildpacks: Vec<OrderEntry>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Serialize, Deserialize)]
 struct Document {
     #[serde(default)]
     system: System,
@@ -31,6 +32,19 @@ impl System {
     /// When the text is not one.
     pub fn parse(text: &str) -> Result<Self> {
         toml::from_str::<Document>(text).map(|document| document.system).context(|| "it is no description of system buildpacks")
+    }
+
+    /// The text of `system.toml`.
+    ///
+    /// # Errors
+    /// When there is no such text.
+    pub fn to_toml(&self) -> Result<String> {
+        toml::to_string(&Document { system: self.clone() }).context(|| "cannot describe the system buildpacks")
+    }
+
+    /// All entries, those before a group first.
+    pub fn entries_mut(&mut self) -> impl Iterator<Item = &mut OrderEntry> {
+        self.pre.buildpacks.iter_mut().chain(&mut self.post.buildpacks)
     }
 
     /// The order with these buildpacks around each of its groups, unless a group names them itself, whichever version (DET-37 to DET-39).

@@ -1,6 +1,8 @@
 //! What a run image is, and what a buildpack asks of it (CNB Buildpack Specification, targets).
 
+use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
+use std::str::FromStr;
 
 /// A machine and distribution. An empty field matches anything.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,6 +47,35 @@ pub struct Distro {
     /// `VERSION_ID` of os-release.
     #[serde(default)]
     pub version: String,
+}
+
+impl FromStr for Target {
+    type Err = Error;
+
+    /// Reads `[os][/arch][/variant][:distro@version;distro@version]`.
+    ///
+    /// # Errors
+    /// When the text is no target.
+    fn from_str(text: &str) -> Result<Self> {
+        let wrong = |why: &str| {
+            let hint = "write OS/ARCH, OS/ARCH/VARIANT or OS/ARCH:DISTRO@VERSION";
+            Error::new(format!("`{text}` is no target: {why}. {hint}"))
+        };
+        let (machine, distros) = text.split_once(':').unwrap_or((text, ""));
+        let mut parts = machine.split('/').map(str::to_string);
+        let mut next = || parts.next().unwrap_or_default();
+        let target = Self { os: next(), arch: next(), variant: next(), distros: Vec::new() };
+        if target.os.is_empty() && target.arch.is_empty() || !next().is_empty() {
+            return Err(wrong("it names no machine"));
+        }
+        let distro = |text: &str| match text.split_once('@').unwrap_or((text, "")) {
+            ("", _) => Err(wrong("a version needs the name of a distribution")),
+            (_, version) if version.contains('@') => Err(wrong("a distribution has one version")),
+            (name, version) => Ok(Distro { name: name.into(), version: version.into() }),
+        };
+        let distros = distros.split(';').filter(|text| !text.is_empty()).map(distro).collect::<Result<_>>()?;
+        Ok(Self { distros, ..target })
+    }
 }
 
 impl Target {
@@ -112,6 +143,21 @@ mod tests {
         let image = target("linux", "arm64", "v8", &[]);
         for (text, accepted) in [("variant = 'v8'", true), ("arch-variant = 'v7'", false), ("variant = 'v7'\narch-variant = 'v7'", false)] {
             assert_eq!(toml::from_str::<Target>(text).unwrap().accepts(&image), accepted, "{text}");
+        }
+    }
+
+    /// PKG-18.
+    #[test]
+    fn targets_are_read_as_pack_writes_them() {
+        let read = |text: &str| text.parse::<Target>();
+        assert_eq!(read("linux/amd64").unwrap(), target("linux", "amd64", "", &[]));
+        assert_eq!(
+            read("linux/arm/v6:ubuntu@14.04;debian@13").unwrap(),
+            target("linux", "arm", "v6", &[("ubuntu", "14.04"), ("debian", "13")])
+        );
+        assert_eq!(read("linux").unwrap(), target("linux", "", "", &[]));
+        for bad in ["", ":debian@1", "linux/a/b/c", "linux:@1", "linux:a@1@2"] {
+            assert!(read(bad).is_err(), "{bad}");
         }
     }
 

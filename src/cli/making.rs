@@ -6,9 +6,10 @@ use crate::daemon::Settings;
 use crate::error::{Advice, Error, Result};
 use crate::image::Reference;
 use crate::output::{Verbosity, human_bytes};
-use crate::platform::buildpackage::{OFFICIAL, Sources};
-use crate::platform::deliver::{Delivered, Delivery};
-use crate::platform::images::Images;
+use crate::platform::buildpackage::Sources;
+use crate::platform::buildpackage::Target;
+use crate::platform::deliver::{self, Delivered, Delivery};
+use crate::platform::images::{Images, here};
 use crate::platform::place::Place;
 use crate::platform::pull::Pull;
 use std::collections::BTreeMap;
@@ -20,8 +21,9 @@ pub(super) struct Getting {
     /// [default: if-not-present, or the configuration's].
     #[arg(long, value_name = "POLICY")]
     pull_policy: Option<Pull>,
-    /// Buildpack registry that `urn:cnb:registry:` means: the address of its index, a git repository [default: the official one].
-    #[arg(long, short = 'r', alias = "registry", value_name = "URL")]
+    /// Buildpack registry that `urn:cnb:registry:` means: its name in the configuration, or the address of its index, a git repository [default: the
+    /// configuration's, else the official one].
+    #[arg(long, short = 'r', alias = "registry", value_name = "REGISTRY")]
     buildpack_registry: Option<String>,
     #[command(flatten)]
     registries: Reach,
@@ -39,9 +41,28 @@ pub(super) struct Making {
     /// Another name for the image; repeatable.
     #[arg(long, value_name = "IMAGE", value_delimiter = ',')]
     tag: Vec<String>,
+    /// Give the image of each machine a name that ends in the machine too, where a list of several is published.
+    #[arg(long)]
+    append_image_name_suffix: bool,
     /// Label of the image; repeatable.
     #[arg(long, short, value_name = "NAME=VALUE", value_delimiter = ',')]
     label: Vec<String>,
+}
+
+/// The machines that an image is for.
+#[derive(clap::Args)]
+pub(super) struct Targets {
+    /// Machine to make an image for, as `linux/arm64`, `linux/arm/v6:ubuntu@14.04` or `linux/amd64:debian@12;debian@13`; repeatable [default: those of the
+    /// configuration]. Several become a list of images, with `--publish`.
+    #[arg(long, short, value_name = "TARGET", value_delimiter = ',')]
+    target: Vec<Target>,
+}
+
+impl Targets {
+    /// Those asked for, else those of the configuration; without `all`, only one.
+    pub fn chosen(&self, configuration: &[Target], all: bool) -> Result<deliver::Targets> {
+        deliver::Targets::choose(&self.target, configuration, all)
+    }
 }
 
 impl Getting {
@@ -52,7 +73,8 @@ impl Getting {
         let engine = Settings::read(|name| std::env::var_os(name));
         let pull = if session.offline { Pull::Never } else { self.pull_policy.or(config.pull).unwrap_or_default() };
         let images = Images { store: &store, registries: &registries, pull, engine: &engine, output: session.output };
-        work(&Sources { images: &images, registry: self.buildpack_registry.as_deref().unwrap_or(OFFICIAL) })
+        let registry = config.buildpack_registry(self.buildpack_registry.as_deref())?;
+        work(&Sources { images: &images, registry: &registry, platform: here() })
     }
 }
 
@@ -64,7 +86,13 @@ impl Making {
             names: names.map(Reference::parse_new).collect::<Result<_>>()?,
             publish: self.publish,
             outputs: self.output.iter().map(|place| Place::parse_output(place)).collect::<Result<_>>()?,
+            suffix: self.append_image_name_suffix,
         })
+    }
+
+    /// Whether registries get it.
+    pub fn publish(&self) -> bool {
+        self.publish
     }
 
     /// Whether it goes elsewhere than to the store.

@@ -24,6 +24,7 @@ mod stack;
 mod store;
 mod tag;
 mod transfer;
+mod yaml;
 
 use crate::error::{Error, Result};
 use crate::output::{Colour, Output, Settings, Verbosity};

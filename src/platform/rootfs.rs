@@ -43,9 +43,11 @@ impl RootFs {
         self.layers.push(layer);
     }
 
-    /// The layers' folders, the lowest first.
+    /// The layers' folders, the lowest first. The kernel takes each only once: what an image has twice shows where it is higher, and hides all that
+    /// it shows where it is lower.
     pub fn lowers(&self) -> Vec<PathBuf> {
-        self.layers.iter().map(|layer| layer.tree.clone()).collect()
+        let is_again = |at: usize| self.layers[at + 1..].iter().any(|above| above.tree == self.layers[at].tree);
+        (0..self.layers.len()).filter(|at| !is_again(*at)).map(|at| self.layers[at].tree.clone()).collect()
     }
 
     /// The unpacked layers, the lowest first.

@@ -1,12 +1,14 @@
 //! `cooper buildpack package`: a folder becomes an image or a file that builders take.
 
 use super::super::Session;
-use super::super::making::{Getting, Making, report};
+use super::super::making::{Getting, Making, Targets, report};
 use crate::error::{Error, Result};
+use crate::image::Image;
 use crate::output::{Verbosity, human_bytes};
 use crate::platform::buildpackage::package::{Flatten, Form, collect, image};
-use crate::platform::buildpackage::{Config, Kind};
-use crate::platform::deliver::deliver;
+use crate::platform::buildpackage::{Config, Kind, Sources, Target};
+use crate::platform::deliver::{Made, machine};
+use crate::store::write_layout_archive;
 use clap::ValueEnum;
 use std::path::{Path, PathBuf};
 
@@ -31,6 +33,8 @@ pub struct Arguments {
     #[arg(long, short = 'e', value_name = "ID@VERSION", value_delimiter = ',', requires = "flatten")]
     flatten_exclude: Vec<String>,
     #[command(flatten)]
+    targets: Targets,
+    #[command(flatten)]
     making: Making,
     #[command(flatten)]
     getting: Getting,
@@ -49,35 +53,45 @@ enum Format {
 impl Arguments {
     pub(super) fn run(self, kind: Kind, session: &Session) -> Result<u8> {
         let config = self.config(kind)?;
-        let form =
-            Form { flatten: self.flatten()?, labels: self.making.labels()?, target: config.targets.first().cloned().unwrap_or_default() };
-        self.getting.with(session, |sources| {
-            let package = collect(&config, kind, sources)?;
-            let made = image(&package, &form, sources.images.store)?;
-            match self.format {
-                Format::Image => {
-                    let delivered = deliver(&made, &self.making.delivery(&self.name)?, &[], sources.images)?;
-                    report(&format!("{} package", kind.name()), &self.name, &delivered, session)
-                }
-                Format::File => {
-                    let file = self.file()?;
-                    let stored = sources.images.store.read(&sources.images.store.put_image(&made)?.digest)?;
-                    crate::store::write_layout_archive(sources.images.store, &stored, &file)?;
-                    if session.output.verbosity() == Verbosity::Quiet {
-                        return session.print(&stored.digest.to_string());
-                    }
-                    let size = human_bytes(made.compressed_size());
-                    session.output.line(&format!(
-                        "wrote the {} package {} to {} ({size})",
-                        kind.name(),
-                        package.main.toml.full_name(),
-                        file.display()
-                    ));
-                    Ok(())
-                }
+        let (flatten, labels) = (self.flatten()?, self.making.labels()?);
+        let stated = config.stated_targets()?;
+        let several = self.making.publish() || self.format == Format::File;
+        let targets = self.targets.chosen(&stated, several)?;
+        if targets.are_several() {
+            config.check_for_several()?;
+        }
+        let make = |target: &Target, sources: &Sources| {
+            let package = collect(&config, kind, target, sources)?;
+            let form = Form { flatten: flatten.clone(), labels: labels.clone(), target: target.clone() };
+            image(&package, &form, sources.images.store)
+        };
+        self.getting.with(session, |sources| match self.format {
+            Format::Image => {
+                let delivery = self.making.delivery(&self.name)?;
+                let delivered = targets.deliver(&delivery, sources, &mut |target, sources| {
+                    Ok(Made { image: make(target, sources)?, near: Vec::new(), beside: Vec::new() })
+                })?;
+                report(&format!("{} package", kind.name()), &self.name, &delivered, session)
+            }
+            Format::File => {
+                let several = targets.are_several();
+                targets.all().iter().try_for_each(|target| self.write(&make(target, sources)?, target, several, sources, session))
             }
         })?;
         Ok(0)
+    }
+
+    /// Writes a package into a file.
+    fn write(&self, made: &Image, target: &Target, several: bool, sources: &Sources, session: &Session) -> Result<()> {
+        let file = self.file(target, several)?;
+        let store = sources.images.store;
+        let stored = store.read(&store.put_image(made)?.digest)?;
+        write_layout_archive(store, &stored, &file)?;
+        if session.output.verbosity() == Verbosity::Quiet {
+            return session.print(&stored.digest.to_string());
+        }
+        session.output.line(&format!("wrote the package to {} ({})", file.display(), human_bytes(made.compressed_size())));
+        Ok(())
     }
 
     fn config(&self, kind: Kind) -> Result<Config> {
@@ -98,12 +112,18 @@ impl Arguments {
     }
 
     /// The file, whose name ends in `.cnb` where it has no ending.
-    fn file(&self) -> Result<PathBuf> {
+    fn file(&self, target: &Target, several: bool) -> Result<PathBuf> {
         if self.making.goes_elsewhere() {
             return Err(Error::new("a file goes nowhere else: `--publish`, `--output` and `--tag` are for images")
                 .hint("leave `--format file` out, or make the image of the file with `cooper buildpack pull`"));
         }
         let file = PathBuf::from(&self.name);
-        Ok(if file.extension().is_none() { file.with_extension("cnb") } else { file })
+        let file = if file.extension().is_none() { file.with_extension("cnb") } else { file };
+        if !several {
+            return Ok(file);
+        }
+        let part = |part: Option<&std::ffi::OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
+        let (stem, ending) = (part(file.file_stem()), part(file.extension()));
+        Ok(file.with_file_name(format!("{stem}-{}.{ending}", machine(target).replace(['/', '@'], "-"))))
     }
 }

@@ -83,7 +83,11 @@ pub fn build(request: &Request, store: &Store, output: &Output) -> Result<Built>
     let images = request.images(store, output);
     let mut builder = clock.phase("PREPARING", || builder::open(&request.builder, &request.mirrors, &images))?;
     let chosen = store.scratch()?;
-    builder.choose(&request.choice, chosen.path(), &Sources { images: &images, registry: &request.buildpack_registry })?;
+    builder.choose(
+        &request.choice,
+        chosen.path(),
+        &Sources { images: &images, registry: &request.buildpack_registry, platform: super::images::here() },
+    )?;
     let previous = Previous::find(request, store, output)?;
     let place = Workplace::new(request, store, &builder, output)?;
     let mut cache = keep::open(request, store, &key, output)?;

@@ -227,7 +227,9 @@ impl Chooser<'_> {
     /// Brings a module that the builder does not have, and those that it is composed of; those of the builder need not be in its package (CLI-05).
     fn bring(&mut self, kind: Kind, locator: &Locator) -> Result<OrderEntry> {
         let package = match locator {
-            Locator::Path(path) if path.join("package.toml").is_file() => collect(&Config::of_folder(path, kind)?, kind, self.sources)?,
+            Locator::Path(path) if path.join("package.toml").is_file() => {
+                collect(&Config::of_folder(path, kind)?, kind, &self.sources.target(), self.sources)?
+            }
             other => self.sources.fetch(other)?,
         };
         let main = &package.main.toml;

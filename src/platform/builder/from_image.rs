@@ -1,5 +1,6 @@
 //! Builders that are images, as `pack builder create` makes them (CNB Platform Specification, builders; BIMG rows).
 
+use super::label::Metadata;
 use super::{Builder, Wanted};
 use crate::error::{Advice, Context, Error, Result};
 use crate::image::{Image, Reference};
@@ -7,31 +8,6 @@ use crate::lifecycle::documents::run::{RunImageNames, RunImages};
 use crate::platform::builder::built_in;
 use crate::platform::images::{Images, InStore};
 use crate::platform::place::Place;
-use serde::Deserialize;
-
-const METADATA_LABEL: &str = "io.buildpacks.builder.metadata";
-
-/// What the label says of the run images.
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct Metadata {
-    stack: Stack,
-    images: Option<Vec<Names>>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct Stack {
-    run_image: Names,
-}
-
-/// Names of one image; Go writes no mirrors as `null`.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Names {
-    image: String,
-    mirrors: Option<Vec<String>>,
-}
 
 /// Brings a builder's image and its run image into the store.
 ///
@@ -82,18 +58,11 @@ fn by_distance(names: &RunImageNames, registry: Option<&str>) -> Vec<String> {
 }
 
 fn run_images(image: &Image) -> Result<RunImages> {
-    let label = image.label(METADATA_LABEL).context(|| format!("it has no label `{METADATA_LABEL}`"));
-    let metadata: Metadata =
-        serde_json::from_str(label.hint("is it a builder? `pack builder create` makes them")?).context(|| "its label is damaged")?;
-    // Older builders say it only of their stack.
-    let listed = metadata.images.filter(|images| !images.is_empty()).unwrap_or_else(|| vec![metadata.stack.run_image]);
-    let named = listed.into_iter().filter(|names| !names.image.is_empty());
-    let images = named.map(|names| RunImageNames { image: names.image, mirrors: names.mirrors.unwrap_or_default() }).collect();
-    Ok(RunImages { images })
+    Ok(RunImages { images: Metadata::read(image)?.run_images() })
 }
 
 /// BIMG-27.
-fn check_platform(build: &Image, run: &Image) -> Result<()> {
+pub(super) fn check_platform(build: &Image, run: &Image) -> Result<()> {
     let of = |image: &Image| format!("{}/{}", image.config.os, image.config.architecture);
     let (build, run) = (of(build), of(run));
     if build == run { Ok(()) } else { Err(Error::new(format!("the builder is for {build}, the run image for {run}"))) }
@@ -121,7 +90,7 @@ mod tests {
     fn run_images_stand_in_the_label() {
         let names = |label: &str| {
             let mut image = Image::default();
-            image.set_label(METADATA_LABEL, label);
+            image.set_label(super::super::label::METADATA, label);
             run_images(&image).map(|found| found.images.iter().map(|names| names.all().collect::<Vec<_>>().join(" ")).collect::<Vec<_>>())
         };
         let stack = r#""stack":{"runImage":{"image":"run","mirrors":null}}"#;

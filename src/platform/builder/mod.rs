@@ -1,10 +1,17 @@
 //! Builders: buildpacks, their order, and the images that they build in and run on. Start with [`open`].
 
 mod built_in;
+mod check;
 mod choice;
+pub mod config;
+pub mod create;
 mod from_image;
+pub mod inspect;
+mod label;
+mod layers;
+mod lifecycle;
 
-pub use built_in::{Description, default_name, has as is_built_in, inspect, run_image, update};
+pub use built_in::{Description, default_name, has as is_built_in, inspect as describe, run_image, update};
 pub use choice::{Choice, Options};
 
 use super::base_image::Distribution;

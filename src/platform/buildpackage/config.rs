@@ -1,6 +1,6 @@
 //! package.toml: what a package is made of (PKG-16).
 
-use crate::buildpack::{Kind, Target};
+use crate::buildpack::{Kind, ModuleToml, Target};
 use crate::error::{Advice, Context, Error, Result};
 use launcher::file::read_document;
 use serde::Deserialize;
@@ -85,6 +85,44 @@ impl Config {
         let describe = || format!("cannot read `{}`", path.display());
         let base = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         Self::parse(&read_document(path).context(describe)?, base, kind).context(describe)
+    }
+
+    /// The machines that the package says it is for: a composed one in its package.toml, any other in its descriptor.
+    ///
+    /// # Errors
+    /// When the descriptor makes no sense.
+    pub fn stated_targets(&self) -> Result<Vec<Target>> {
+        let folder = self.base.join(&self.uri);
+        let path = folder.join(Kind::Buildpack.file());
+        let of_config =
+            || if self.targets.is_empty() { vec![Target { os: self.os.clone(), ..Target::default() }] } else { self.targets.clone() };
+        if !path.is_file() {
+            return Ok(of_config());
+        }
+        let text = read_document(&path).context(|| format!("cannot read `{}`", path.display()))?;
+        let toml = ModuleToml::parse(&text, Kind::Buildpack).context(|| format!("cannot read `{}`", path.display()))?;
+        // A target without a processor names no image of its own.
+        let own: Vec<Target> = toml.targets.into_iter().filter(|target| !target.arch.is_empty()).collect();
+        Ok(if toml.order.is_empty() && self.targets.is_empty() && own.len() > 1 { own } else { of_config() })
+    }
+
+    /// Checks that what the package is composed of is there for every machine (PKG-19).
+    ///
+    /// # Errors
+    /// When something is a file of this machine.
+    pub fn check_for_several(&self) -> Result<()> {
+        let is_file = |uri: &&str| !uri.contains(':') && self.base.join(uri).exists() || uri.starts_with("file:");
+        let uris = self.dependencies.iter().filter_map(|dependency| match dependency {
+            Dependency::Uri(uri) => Some(uri.as_str()),
+            Dependency::Image(_) => None,
+        });
+        match uris.into_iter().find(is_file) {
+            Some(uri) => {
+                Err(Error::new(format!("`{uri}` is not allowed in a composed package for several machines: it is a file of this machine"))
+                    .hint("publish it for all machines, and name it as `docker://IMAGE`"))
+            }
+            None => Ok(()),
+        }
     }
 
     fn parse(text: &str, base: &Path, kind: Kind) -> Result<Self> {

@@ -86,7 +86,9 @@ impl Locator {
         if !text.is_empty() && path.exists() {
             return Ok(Self::Path(path));
         }
-        if text.is_empty() || text.starts_with(['.', '/']) {
+        // Images could be called so, but nobody means one.
+        let is_file = [".tgz", ".tar", ".tar.gz", ".cnb", ".toml"].iter().any(|ending| text.ends_with(ending));
+        if text.is_empty() || is_file || text.starts_with(['.', '/']) {
             return Err(missing());
         }
         if let Some(found) = on_builder(text, known) {

@@ -12,14 +12,18 @@ mod tree;
 
 pub use config::Config;
 pub use index::OFFICIAL;
+pub use label::{LAYERS_LABELS, ModuleLayer, ModuleLayers};
 pub use locator::{Known, Locator};
+pub use read::module_layers;
+pub use tree::{place, shared_layer};
 
-use super::images::Images;
+use super::images::{Images, InStore};
 use super::place::Place;
-pub use crate::buildpack::Kind;
 use crate::buildpack::ModuleToml;
+pub use crate::buildpack::{Kind, Target};
 use crate::error::{Advice, Context, Error, Result};
-use crate::image::Layer;
+use crate::image::{Layer, Reference};
+use crate::registry::Member;
 use crate::store::read_opened_archive;
 use std::fs::File;
 use std::path::Path;
@@ -48,6 +52,8 @@ pub struct Sources<'a> {
     pub images: &'a Images<'a>,
     /// The address of the buildpack registry's index, a git repository.
     pub registry: &'a str,
+    /// The machine that images are for, as operating system and processor.
+    pub platform: (&'a str, &'a str),
 }
 
 impl Package {
@@ -93,8 +99,10 @@ impl Sources<'_> {
     pub fn fetch(&self, locator: &Locator) -> Result<Package> {
         let describe = || format!("cannot get `{locator}`");
         match locator {
-            Locator::Path(path) => self.path(path),
-            Locator::Url(url) => download::with_file(url, self.images.store, |file| self.file(file)),
+            Locator::Path(path) if path.is_dir() => {
+                tree::of_folder(path, self.images.store).map(|main| Package { main, others: Vec::new() })
+            }
+            Locator::Path(_) | Locator::Url(_) => self.with_file(locator, |file| self.file(file)),
             Locator::Image(place) => self.image(place),
             Locator::Registry { id, version } => self.registered(id, version.as_deref()),
             Locator::BuilderOrder | Locator::OnBuilder { .. } => {
@@ -104,13 +112,45 @@ impl Sources<'_> {
         .context(describe)
     }
 
-    /// What is in a folder, or in a file of it.
-    fn path(&self, path: &Path) -> Result<Package> {
-        if path.is_dir() {
-            let main = tree::of_folder(path, self.images.store)?;
-            return Ok(Package { main, others: Vec::new() });
+    /// Does something with the file that a locator names.
+    ///
+    /// # Errors
+    /// When it names no file, or the file is not to be had.
+    pub fn with_file<T>(&self, locator: &Locator, use_file: impl FnOnce(File) -> Result<T>) -> Result<T> {
+        match locator {
+            Locator::Path(path) => use_file(File::open(path).context(|| format!("cannot read `{}`", path.display()))?),
+            Locator::Url(url) => download::with_file(url, self.images.store, use_file),
+            Locator::Image(_) | Locator::Registry { .. } | Locator::OnBuilder { .. } | Locator::BuilderOrder => {
+                Err(Error::new(format!("`{locator}` is no file")))
+            }
         }
-        self.file(File::open(path).context(|| format!("cannot read `{}`", path.display()))?)
+    }
+
+    /// The machine that images are for.
+    pub fn target(&self) -> Target {
+        Target { os: self.platform.0.into(), arch: self.platform.1.into(), ..Target::default() }
+    }
+
+    /// What names may mean that are written in `folder`.
+    pub fn known<'b>(&'b self, folder: &'b Path) -> Known<'b> {
+        Known { base: folder, on_builder: &[], store: self.images.store }
+    }
+
+    /// Brings an image into the store: of several under one name, that for the wanted machine.
+    ///
+    /// # Errors
+    /// When it is not to be had, or not for that machine.
+    pub fn bring(&self, place: &Place) -> Result<InStore> {
+        let (os, architecture) = self.platform;
+        let (Place::Name(name) | Place::Registry(name), true) = (place, self.platform != super::images::here()) else {
+            return self.images.bring(place);
+        };
+        let fits =
+            |member: &&Member| member.descriptor.platform.as_ref().is_some_and(|of| of["os"] == os && of["architecture"] == architecture);
+        let members = self.images.registries.members(name)?;
+        let found = members.iter().find(fits).context(|| format!("`{name}` is not for {os}/{architecture}"))?;
+        let pinned = format!("{}/{}@{}", name.registry(), name.repository(), found.descriptor.digest);
+        self.images.bring(&Place::Registry(Reference::parse(&pinned)?))
     }
 
     /// What is in a file: a package, or an archive of one module.
@@ -123,7 +163,7 @@ impl Sources<'_> {
     }
 
     fn image(&self, place: &Place) -> Result<Package> {
-        read::package(&self.images.bring(place)?.stored, self.images.store)
+        read::package(&self.bring(place)?.stored, self.images.store)
     }
 
     fn registered(&self, id: &str, version: Option<&str>) -> Result<Package> {

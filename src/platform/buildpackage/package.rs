@@ -2,7 +2,7 @@
 
 use super::config::{Config, Dependency};
 use super::label::{LAYERS_LABELS, METADATA_LABEL, Metadata, ModuleLayer, ModuleLayers};
-use super::locator::{Known, Locator};
+use super::locator::Locator;
 use super::{Module, Package, Sources, read, tree};
 use crate::buildpack::{Kind, Stack, Target};
 use crate::error::{Advice, Context, Error, Result};
@@ -33,9 +33,16 @@ pub struct Form {
 ///
 /// # Errors
 /// When something is not to be had, is missing or superfluous (PKG-10), or is of the other kind.
-pub fn collect(config: &Config, kind: Kind, sources: &Sources) -> Result<Package> {
-    let known = Known { base: &config.base, on_builder: &[], store: sources.images.store };
-    let Package { main, mut others } = sources.fetch(&Locator::parse(&config.uri, &known)?)?;
+pub fn collect(config: &Config, kind: Kind, target: &Target, sources: &Sources) -> Result<Package> {
+    let known = sources.known(&config.base);
+    let Package { main, mut others } = match Locator::parse(&config.uri, &known)? {
+        Locator::Path(folder) if folder.is_dir() => {
+            let main =
+                tree::of_folder_for(&folder, target, sources.images.store).context(|| format!("cannot get `{}`", folder.display()))?;
+            Package { main, others: Vec::new() }
+        }
+        other => sources.fetch(&other)?,
+    };
     if main.toml.kind != kind {
         return Err(Error::new(format!(
             "`{}` is not of the wanted kind: it is the {} `{}`",

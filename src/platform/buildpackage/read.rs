@@ -119,3 +119,25 @@ pub fn check_closed(main: &ModuleToml, others: &[Module]) -> Result<()> {
         None => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// PKG-08.
+    #[test]
+    fn a_package_has_the_module_that_it_says_it_is() {
+        let labels = |metadata: &str, layers: &str| {
+            let mut image = Image::default();
+            image.set_label(METADATA_LABEL, metadata);
+            image.set_label(LAYERS_LABELS[0].1, layers);
+            Labels::read(&image).map(|labels| labels.metadata.info.id)
+        };
+        let metadata = r#"{"id":"a/b","version":"1","stacks":[{"id":"*"}]}"#;
+        assert_eq!(labels(metadata, r#"{"a/b":{"1":{"api":"0.11","layerDiffID":"x"}}}"#).unwrap(), "a/b");
+        for layers in ["{}", "null", r#"{"a/b":{"2":{"api":"0.11","layerDiffID":"x"}}}"#] {
+            assert!(labels(metadata, layers).unwrap_err().to_string().contains("`a/b@1`, but has no layer of it"), "{layers}");
+        }
+        assert!(labels(metadata, "[").is_err() && Labels::read(&Image::default()).is_err());
+    }
+}

@@ -4,7 +4,7 @@
 use super::Module;
 use super::package::history;
 use crate::archive::{Entry, Kind as Form, MemberKind, TarReader, TarWriter, append_with_time, decompressed};
-use crate::buildpack::{Kind, ModuleToml, escape_id};
+use crate::buildpack::{Kind, ModuleToml, Target, escape_id};
 use crate::error::{Advice, Context, Error, Result};
 use crate::image::Layer;
 use crate::lifecycle::layer::tree::{Order, walk};
@@ -22,14 +22,36 @@ const PROGRAMS: [&[u8]; 3] = [b"bin/build", b"bin/detect", b"bin/generate"];
 
 /// A module of the files in a folder.
 pub fn of_folder(folder: &Path, store: &Store) -> Result<Module> {
+    of_folders(folder, folder, store)
+}
+
+/// A module of the files that a folder has for a machine: in `<os>/<arch>/<variant>/<distro>@<version>`, as far as there are such folders, else all
+/// (PKG-18).
+pub fn of_folder_for(folder: &Path, target: &Target, store: &Store) -> Result<Module> {
+    let distro = target.distros.first().map(|distro| format!("{}@{}", distro.name, distro.version)).unwrap_or_default();
+    let parts = [&target.os, &target.arch, &target.variant, &distro];
+    let folders = (1..=parts.len())
+        .map(|count| parts[..count].iter().filter(|part| !part.is_empty()).fold(folder.to_path_buf(), |path, part| path.join(part)));
+    let files = folders.rev().find(|deeper| deeper.join("bin").is_dir()).unwrap_or_else(|| folder.to_path_buf());
+    of_folders(folder, &files, store)
+}
+
+/// A module of `files` with the descriptor of `folder`, where the files have none.
+fn of_folders(folder: &Path, files: &Path, store: &Store) -> Result<Module> {
     let found = [Kind::Buildpack, Kind::Extension].into_iter().find(|kind| folder.join(kind.file()).is_file());
     let kind = found.context(|| format!("`{}` is neither a buildpack nor an extension", folder.display())).hint(NO_MODULE)?;
-    let path = folder.join(kind.file());
+    let own = files.join(kind.file());
+    let shared = !own.is_file();
+    let path = if shared { folder.join(kind.file()) } else { own };
     let describe = || format!("cannot read `{}`", path.display());
-    let toml = ModuleToml::parse(&read_document(&path).context(describe)?, kind).context(describe)?;
+    let text = read_document(&path).context(describe)?;
+    let toml = ModuleToml::parse(&text, kind).context(describe)?;
     Module::check(&toml).context(describe)?;
     module(toml, store, |tar| {
-        walk(folder, Order::Folders, &mut |node| {
+        if shared {
+            tar.append(kind.file().as_bytes(), Form::File { size: text.len() as u64 }, 0o644, text.as_bytes())?;
+        }
+        walk(files, Order::Folders, &mut |node| {
             let path = node.path.to_vec();
             match node.file_type() {
                 // What git keeps there changes although the module does not.
@@ -123,7 +145,7 @@ pub fn shared_layer(modules: &[&Module], store: &Store) -> Result<Layer> {
 }
 
 /// Where a module is in an image (PKG-03).
-fn place(kind: Kind, id: &str, version: &str) -> String {
+pub fn place(kind: Kind, id: &str, version: &str) -> String {
     format!("{}/{}/{version}", kind.folder(), escape_id(id))
 }
 

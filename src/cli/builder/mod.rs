@@ -1,13 +1,16 @@
-//! `cooper builder`: what the built-in builders are made of.
+//! `cooper builder`: builders, and what they are made of.
 
-use super::{Format, Session};
+mod create;
+mod inspect;
+
+use super::Session;
 use crate::debian::{Lock, Mirrors as Found, mirror::Sources};
 use crate::error::Result;
 use crate::output::human_bytes;
 use crate::platform::builder::{self, Description};
 use clap::Subcommand;
 
-/// Look at the built-in builders, or bring them up to date.
+/// Make builders, look at them, and bring the built-in ones up to date.
 #[derive(clap::Args)]
 pub struct Arguments {
     #[command(subcommand)]
@@ -16,17 +19,8 @@ pub struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Say which buildpacks and Debian packages a builder is made of.
-    Inspect {
-        /// The builder.
-        #[arg(default_value = builder::default_name())]
-        name: String,
-        /// How to write it.
-        #[arg(long, short, value_enum, default_value_t)]
-        output: Format,
-        #[command(flatten)]
-        mirrors: Mirrors,
-    },
+    Create(Box<create::Arguments>),
+    Inspect(Box<inspect::Arguments>),
     /// Choose the newest Debian packages for a builder; the next build uses them.
     Update {
         /// The builder.
@@ -65,21 +59,15 @@ impl Mirrors {
 
 impl Arguments {
     pub(super) fn run(self, session: &Session) -> Result<u8> {
-        let store = session.store()?;
         match self.command {
-            Command::Inspect { name, output, mirrors } => {
-                let description = builder::inspect(&name, &mirrors.read()?, &store, session.output)?;
-                match output {
-                    Format::Json => session.print_json(&description)?,
-                    Format::Text => session.print(&text(&description))?,
-                }
-            }
+            Command::Create(arguments) => arguments.run(session),
+            Command::Inspect(arguments) => arguments.run(session),
             Command::Update { name, without, mirrors } => {
-                let changes = builder::update(&name, &without, &mirrors.read()?, &store, session.output)?;
+                let changes = builder::update(&name, &without, &mirrors.read()?, &session.store()?, session.output)?;
                 session.print(&if changes.is_empty() { "everything is up to date".into() } else { changes.join("\n") })?;
+                Ok(0)
             }
         }
-        Ok(0)
     }
 }
 
