@@ -17,6 +17,7 @@ mod engines;
 mod extender;
 mod extensions;
 mod failures;
+mod fleet;
 mod interoperation;
 mod kill;
 mod mmdebstrap;

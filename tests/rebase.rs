@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-fn manifest(registry: &Registry, name: &str) -> Value {
+pub fn manifest(registry: &Registry, name: &str) -> Value {
     let text =
         succeed(Command::new("skopeo").args(["inspect", "--raw", "--tls-verify=false", &format!("docker://{}", registry.name(name))]));
     serde_json::from_str(&text).unwrap()
@@ -18,7 +18,7 @@ fn layers(manifest: &Value) -> Vec<String> {
 }
 
 /// A run image that was patched: one file more.
-fn patched(run_image: &str, folder: &Path) -> String {
+pub fn patched(run_image: &str, folder: &Path) -> String {
     let layout = folder.join("patched");
     let place = format!("{}:x", layout.display());
     succeed(Command::new("skopeo").args(["copy", "--quiet", run_image, &format!("oci:{place}")]));

@@ -1,17 +1,18 @@
 //! `cooper rebase`: another run image under an app image, without a build.
 
+mod changes;
+mod fleet;
+
 use super::registries::Reach;
 use super::{Format, Session};
 use crate::daemon::Settings;
-use crate::debian::difference::{Changed, Difference};
 use crate::error::{Error, Result};
 use crate::image::Reference;
-use crate::output::{Verbosity, human_bytes};
+use crate::output::Verbosity;
 use crate::platform::images::Images;
 use crate::platform::place::Place;
 use crate::platform::pull::Pull;
-use crate::platform::rebase::{Comparison, Rebased, Request, rebase};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::platform::rebase::{Rebased, Request, rebase};
 use std::path::PathBuf;
 
 /// Exit code where `--check` finds something to do.
@@ -21,8 +22,9 @@ const DUE: u8 = 10;
 #[derive(clap::Args)]
 pub struct Arguments {
     /// The app image: NAME in the store, or, with `--publish`, in its registry; `docker://NAME` (a registry), `docker:NAME` (an engine),
-    /// `oci:DIR:TAG` or `docker-archive:FILE[:NAME]`.
-    image: String,
+    /// `oci:DIR:TAG` or `docker-archive:FILE[:NAME]`. With `--all`, a part of a registry, as `registry.example/team`.
+    #[arg(required_unless_present_any = ["all", "list"])]
+    image: Option<String>,
     /// Image to rebase instead, which stays as it is; IMAGE then is where the new one goes.
     #[arg(long, value_name = "PLACE")]
     previous_image: Option<String>,
@@ -55,6 +57,8 @@ pub struct Arguments {
     #[arg(long, value_name = "POLICY")]
     pull_policy: Option<Pull>,
     #[command(flatten)]
+    fleet: fleet::Options,
+    #[command(flatten)]
     registries: Reach,
     #[command(flatten)]
     mirrors: super::builder::Mirrors,
@@ -67,26 +71,32 @@ impl Arguments {
         let engine = Settings::read(|name| std::env::var_os(name));
         let pull = if session.offline { Pull::Never } else { self.pull_policy.unwrap_or(Pull::Always) };
         let images = Images { store: &store, registries: &registries, pull, engine: &engine, output: session.output };
-        let image = self.new_place(&self.image)?;
-        let request = Request {
-            previous: self.previous_image.as_deref().map(|text| self.place(text)).transpose()?,
-            tags: self.tag.iter().map(|tag| self.tagged(tag, &image)).collect::<Result<_>>()?,
-            image,
-            report: self.report_output_dir.clone(),
-            run_image: self.run_image.as_deref().map(Place::parse).transpose()?,
-            force: self.force,
-            compare: self.compare,
-            check: self.check,
-            update: pull != Pull::Never,
-            mirrors: &self.mirrors.read()?,
+        let mirrors = self.mirrors.read()?;
+        let request = |image: Place| -> Result<Request> {
+            Ok(Request {
+                previous: self.previous_image.as_deref().map(|text| self.place(text)).transpose()?,
+                tags: self.tag.iter().map(|tag| self.tagged(tag, &image)).collect::<Result<_>>()?,
+                image,
+                report: self.report_output_dir.clone(),
+                run_image: self.run_image.as_deref().map(Place::parse).transpose()?,
+                force: self.force,
+                compare: self.compare,
+                check: self.check,
+                update: pull != Pull::Never,
+                mirrors: &mirrors,
+            })
         };
-        let rebased = rebase(&request, &images)?;
+        if self.fleet.is_wanted() {
+            return self.run_fleet(&request(Place::Engine(None))?, &images, session);
+        }
+        let text = self.image.as_deref().unwrap_or_default();
+        let rebased = rebase(&request(self.new_place(text)?)?, &images)?;
         match self.output {
             Format::Json => session.print_json(&rebased)?,
             Format::Text => {
-                rebased.comparison.iter().flat_map(lines).for_each(|line| session.output.line(&line));
+                rebased.comparison.iter().flat_map(changes::lines).for_each(|line| session.output.line(&line));
                 rebased.check()?;
-                session.output.line(&said(&self.image, &rebased, self.check));
+                session.output.line(&said(text, &rebased, self.check));
                 if session.output.verbosity() == Verbosity::Quiet && !self.check {
                     session.print(&rebased.digest.to_string())?;
                 }
@@ -133,63 +143,6 @@ impl Arguments {
             Place::Store(_) | Place::Name(_) => Place::Store(Reference::parse_new(text)?),
         })
     }
-}
-
-/// What another run image changes, for people.
-fn lines(comparison: &Comparison) -> Vec<String> {
-    let Comparison { release, size, difference, missed, .. } = comparison;
-    let mut lines = Vec::new();
-    if let (Some(from), Some(to)) = (&release.from, &release.to)
-        && from != to
-    {
-        lines.push(format!("run image of {to}, before of {from}"));
-    }
-    lines.push(format!("its size is {}, before {}", human_bytes(size.to), human_bytes(size.from)));
-    let Some(difference) = difference else {
-        lines.push("packages and libraries were not compared: the layers are not here (`--compare` fetches them)".into());
-        return lines;
-    };
-    let sources = by_source(difference);
-    if !sources.is_empty() {
-        let cves: BTreeSet<&String> = difference.changed.iter().flat_map(|changed| &changed.cves).collect();
-        let packages = format!("{} of {}", count(difference.changed.len(), "package"), count(sources.len(), "source"));
-        lines.push(format!("{packages} in another version, whose changelogs name {}", count(cves.len(), "CVE number")));
-        lines.extend(sources);
-    }
-    for (what, packages) in [("added", &difference.added), ("removed", &difference.removed)] {
-        lines.extend(packages.iter().map(|(name, version)| format!("  {name} {version} is {what}")));
-    }
-    for (what, roots) in
-        [("added", &difference.roots_added), ("removed", &difference.roots_removed)].iter().filter(|(_, roots)| !roots.is_empty())
-    {
-        let names: Vec<&str> = roots.iter().map(|root| root.rsplit('/').next().unwrap_or(root)).collect();
-        lines.push(format!("  {} of trust {what}: {}", count(names.len(), "root"), names.join(", ")));
-    }
-    let kept = if missed.is_empty() { "the app misses none" } else { "the app would miss some" };
-    lines.push(format!("{} compared: {kept}", count(difference.symbols_compared, "symbol")));
-    lines
-}
-
-/// One line for each source package whose packages change.
-fn by_source(difference: &Difference) -> Vec<String> {
-    let mut sources: BTreeMap<[&str; 3], Vec<&Changed>> = BTreeMap::new();
-    for changed in &difference.changed {
-        sources.entry([&changed.source, &changed.from, &changed.to]).or_default().push(changed);
-    }
-    let line = |([source, from, to], packages): ([&str; 3], Vec<&Changed>)| {
-        let names: Vec<&str> = packages.iter().map(|changed| changed.package.as_str()).collect();
-        let named = if names == [source] { String::new() } else { format!(" ({})", names.join(", ")) };
-        let upstream = if packages.iter().any(|changed| changed.upstream) { ", a new version of its authors'" } else { "" };
-        let cves: Vec<&str> =
-            packages.iter().flat_map(|changed| &changed.cves).map(String::as_str).collect::<BTreeSet<_>>().into_iter().collect();
-        let cves = if cves.is_empty() { String::new() } else { format!(": {}", cves.join(" ")) };
-        format!("  {source}{named} {from} -> {to}{upstream}{cves}")
-    };
-    sources.into_iter().map(line).collect()
-}
-
-fn count(number: usize, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
 fn said(image: &str, rebased: &Rebased, check: bool) -> String {

@@ -1,10 +1,13 @@
 //! Puts an app image on another run image without building it again, wherever it is; in a registry no layer is moved that is there.
 
 mod comparison;
+pub mod fleet;
+mod known;
 mod places;
 
 pub use comparison::Comparison;
 
+use self::known::Known;
 use self::places::App;
 use super::builder;
 use super::images::{Images, InStore};
@@ -19,13 +22,15 @@ use crate::registry::Lookup;
 use launcher::api::Api;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Exit code of a rebase that goes wrong (CNB Platform Specification, rebaser).
-const WENT_WRONG: u8 = 72;
+pub const WENT_WRONG: u8 = 72;
 /// What built-in builders call their images in the label `io.buildpacks.base.id`.
 const BUILT_IN: &str = "cooper.";
 
 /// What to put on what.
+#[derive(Clone)]
 pub struct Request<'a> {
     /// The new image's place; where no previous one is named, also the app image's.
     pub image: Place,
@@ -122,8 +127,11 @@ struct Composed {
 /// # Errors
 /// When an image is not to be had, the two do not fit, or the new one cannot be saved (exit code 72).
 pub fn rebase(request: &Request, images: &Images) -> Result<Rebased> {
-    let app = App::open(request, images)?;
-    let run = run_image(request, &app, images)?;
+    rebase_app(&App::open(request, images)?, request, &Known::default(), images)
+}
+
+fn rebase_app(app: &App, request: &Request, known: &Known, images: &Images) -> Result<Rebased> {
+    let run = known_run_image(app, request, known, images)?;
     let rebase = Rebase {
         app: &app.image,
         run: &run.image,
@@ -137,11 +145,8 @@ pub fn rebase(request: &Request, images: &Images) -> Result<Rebased> {
     let image = rebaser::rebase(&rebase, images.output).context(describe).code(WENT_WRONG)?;
     let digest = image.documents().descriptor.digest;
     let changed = digest != app.digest;
-    let comparison = if changed {
-        comparison::compare(&app.image, app.registry.as_ref(), &run, request, images).context(describe).code(WENT_WRONG)?
-    } else {
-        None
-    };
+    let comparison =
+        if changed { comparison::compare(app, &run, request, known, images).context(describe).code(WENT_WRONG)? } else { None };
     let doubts: Vec<&String> = comparison.iter().flat_map(|comparison| &comparison.doubts).collect();
     let refused = !request.force && !doubts.is_empty();
     if request.force {
@@ -152,11 +157,18 @@ pub fn rebase(request: &Request, images: &Images) -> Result<Rebased> {
     if let (Some(folder), false) = (&request.report, request.check || refused) {
         places::write_report(report, folder)?;
     }
-    Ok(Rebased { digest, changed, run_image: run.name, names, comparison, refused })
+    Ok(Rebased { digest, changed, run_image: run.name.clone(), names, comparison, refused })
 }
 
-fn run_image(request: &Request, app: &App, images: &Images) -> Result<RunImage> {
+/// Images that say the same of their run image are on the same one.
+fn known_run_image(app: &App, request: &Request, known: &Known, images: &Images) -> Result<Arc<RunImage>> {
     let names = run_image_names(&app.image, Api::new(0, 15)).code(WENT_WRONG)?;
+    let of_base = ["id", "metadata"].map(|name| app.image.label(&format!("io.buildpacks.base.{name}")));
+    let registry = request.image.name().map(Reference::registry);
+    known.runs.get(format!("{registry:?} {names:?} {of_base:?}"), || run_image(request, app, &names, images))
+}
+
+fn run_image(request: &Request, app: &App, names: &RunImageNames, images: &Images) -> Result<RunImage> {
     let built_in = app.image.label("io.buildpacks.base.id").and_then(|id| id.strip_prefix(BUILT_IN));
     // A composed image may also have been given a name in a registry, and is then patched there.
     let built_in = built_in.filter(|name| builder::is_built_in(name) && names.image.starts_with(&format!("cooper/{name}-run:")));
@@ -178,7 +190,7 @@ fn run_image(request: &Request, app: &App, images: &Images) -> Result<RunImage> 
         (None, None) if names.image.is_empty() => {
             Err(Error::new("the image does not say which run image it is on").hint("name one with `--run-image`").code(WENT_WRONG))
         }
-        (None, None) => nearest(request, &names, app, images),
+        (None, None) => nearest(request, names, app, images),
     }
 }
 

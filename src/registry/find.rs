@@ -13,6 +13,8 @@ use std::sync::PoisonError;
 const LONGEST_MANIFEST: u64 = 4 << 20;
 /// A longer configuration is something else.
 const LONGEST_CONFIG: u64 = 16 << 20;
+/// More images than these are not kept in mind.
+const MOST_FOUND: usize = 64;
 /// Lists of lists of images are followed so far.
 pub(super) const DEEPEST: u32 = 3;
 
@@ -92,7 +94,7 @@ impl Registries {
         for _ in 0..DEEPEST {
             if !is_list(&document)? {
                 let remote = image(&session, name, document)?;
-                self.found.lock().unwrap_or_else(PoisonError::into_inner).insert(remote.identifier(), remote.clone());
+                self.remember(&remote);
                 return Ok(Lookup::Found(Box::new(remote)));
             }
             let index: Index = serde_json::from_slice(&document.bytes).context(|| "the list of images makes no sense")?;
@@ -101,6 +103,15 @@ impl Registries {
                 .context(|| format!("the registry lacks the image {}", child.digest))?;
         }
         Err(Error::new("it is a list of lists of lists of images"))
+    }
+
+    /// Whoever works on many images needs few of them twice.
+    fn remember(&self, remote: &Remote) {
+        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        if found.len() >= MOST_FOUND {
+            found.clear();
+        }
+        found.insert(remote.identifier(), remote.clone());
     }
 
     /// Whether an image may be read, as far as the registry tells: a missing one may be (IMG-05).

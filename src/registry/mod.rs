@@ -13,6 +13,7 @@ mod list;
 mod login;
 mod mirrors;
 mod new_blob;
+mod pages;
 mod publish;
 mod pull;
 mod push;

@@ -2,12 +2,11 @@
 //! keeps no list of that, clients keep one themselves, under a tag that is made of the image's digest.
 
 use super::Registries;
-use super::fault::fault;
 use super::find::{Document, documents, is_list, manifest};
-use super::session::{Access, Call, Place, Session};
-use super::tags::{LONGEST, MOST_PAGES, next_page};
+use super::pages::pages;
+use super::session::{Access, Call, Session};
 use crate::error::{Context, Error, Result};
-use crate::http::{Method, repeatedly};
+use crate::http::{Method, Response};
 use crate::image::{Descriptor, Digest, Documents, Index, Manifest, Reference, media_type, to_json};
 
 /// An image with more referrers is refused.
@@ -68,32 +67,20 @@ impl Registries {
 fn listed(session: &Session, name: &Reference, digest: &Digest, artifact_type: Option<&str>) -> Result<Option<Vec<Descriptor>>> {
     let kind = artifact_type.map(|kind| format!("?artifactType={}", escaped(kind))).unwrap_or_default();
     let path = format!("referrers/{digest}{kind}");
-    let mut call =
-        Call { headers: vec![("accept", media_type::INDEX.into())], ..Call::new(Method::GET, name.repository(), &path, Access::Pull) };
+    let call = Call::new(Method::GET, name.repository(), &path, Access::Pull);
+    let call = Call { headers: vec![("accept", media_type::INDEX.into())], ..call };
+    // Registries that do not know the question do not know how to say so either.
+    let is_absent = |response: &Response| match response.status() {
+        400 | 404..=406 => true,
+        200 => response.header("content-type").is_some_and(|kind| !kind.starts_with(media_type::INDEX)),
+        _ => false,
+    };
     let mut all = Vec::new();
-    for _ in 0..MOST_PAGES {
-        let page = repeatedly(|| {
-            let response = session.send(&call)?;
-            match response.status() {
-                // Registries that do not know the question do not know how to say so either.
-                400 | 404..=406 => return Ok(None),
-                200 if response.header("content-type").is_some_and(|kind| !kind.starts_with(media_type::INDEX)) => return Ok(None),
-                200 => {}
-                _ => return Err(fault(response)),
-            }
-            let next = next_page(&response)?;
-            let index: Index = serde_json::from_slice(&response.bytes(LONGEST)?).context(|| "the list makes no sense")?;
-            Ok(Some((index, next)))
-        })?;
-        let Some((index, next)) = page else { return Ok(None) };
+    let take = |index: Index| {
         all.extend(index.manifests);
-        if all.len() > MOST {
-            return Err(Error::new(format!("there are more than {MOST}")));
-        }
-        let Some(next) = next else { break };
-        call.place = Place::Url(next);
-    }
-    Ok(Some(all))
+        if all.len() > MOST { Err(Error::new(format!("there are more than {MOST}"))) } else { Ok(()) }
+    };
+    Ok(pages(session, call, is_absent, take)?.then_some(all))
 }
 
 /// What clients list; an empty list where none did.

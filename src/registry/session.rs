@@ -14,6 +14,9 @@ use crate::image::Digest;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
+/// More blobs than these are not kept in mind.
+const MOST_NOTED: usize = 10_000;
+
 /// A registry that requests are sent to.
 pub(super) struct Session {
     registry: String,
@@ -34,6 +37,8 @@ pub(super) struct Session {
 pub(super) enum Access<'a> {
     /// Nothing but to be known.
     Nothing,
+    /// Know which repositories there are.
+    Catalog,
     /// Read the repository.
     Pull,
     /// Write to it.
@@ -126,7 +131,11 @@ impl Session {
 
     /// Notes that a repository has a blob.
     pub fn note(&self, repository: &str, digest: &Digest) {
-        self.blobs.lock().unwrap_or_else(PoisonError::into_inner).insert((repository.to_string(), digest.clone()));
+        let mut blobs = self.blobs.lock().unwrap_or_else(PoisonError::into_inner);
+        if blobs.len() >= MOST_NOTED {
+            blobs.clear();
+        }
+        blobs.insert((repository.to_string(), digest.clone()));
     }
 
     /// Notes that an image in a repository names these blobs. A registry takes no image whose blobs it lacks.
@@ -211,7 +220,7 @@ impl Session {
 fn address(call: &Call, base: &Url) -> Result<Url, Failure> {
     let url = match &call.place {
         Place::Path(path) => {
-            let path = if call.repository.is_empty() { "v2/".to_string() } else { format!("v2/{}/{path}", call.repository) };
+            let path = if call.repository.is_empty() { format!("v2/{path}") } else { format!("v2/{}/{path}", call.repository) };
             base.join(&path).map_err(|error| Error::from_cause(format!("`{path}` is no address"), error))?
         }
         Place::Url(url) => url.clone(),

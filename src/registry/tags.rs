@@ -1,22 +1,23 @@
-//! The tags of a repository.
+//! The repositories of a registry, and their tags.
 
 use super::Registries;
-use super::fault::fault;
-use super::session::{Access, Call, Place};
-use crate::error::{Context, Error, Result};
-use crate::http::{Method, Response, Url, repeatedly};
+use super::pages::pages;
+use super::session::{Access, Call};
+use crate::error::{Context, Result};
+use crate::http::Method;
 use crate::image::Reference;
 use serde::Deserialize;
 
-/// A longer page is refused.
-pub(super) const LONGEST: u64 = 4 << 20;
-/// No repository that people can use has more pages.
-pub(super) const MOST_PAGES: usize = 1000;
-
 #[derive(Deserialize)]
-struct Page {
+struct Tags {
     #[serde(default)]
     tags: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+struct Repositories {
+    #[serde(default)]
+    repositories: Option<Vec<String>>,
 }
 
 impl Registries {
@@ -26,35 +27,37 @@ impl Registries {
     /// When the registry cannot be reached, refuses, or has no end of them.
     pub fn tags(&self, name: &Reference) -> Result<Vec<String>> {
         let session = self.session(name)?;
-        let describe = || format!("cannot list the tags of `{}/{}`", name.registry(), name.repository());
-        let mut call = Call::new(Method::GET, name.repository(), "tags/list", Access::Pull);
+        let call = Call::new(Method::GET, name.repository(), "tags/list", Access::Pull);
         let mut all = Vec::new();
-        for _ in 0..MOST_PAGES {
-            let page = repeatedly(|| {
-                let response = session.send(&call)?;
-                match response.status() {
-                    200 => {}
-                    404 => return Ok(None),
-                    _ => return Err(fault(response)),
-                }
-                let next = next_page(&response)?;
-                let page: Page = serde_json::from_slice(&response.bytes(LONGEST)?).context(|| "the list makes no sense")?;
-                Ok(Some((page, next)))
-            });
-            let Some((page, next)) = page.context(describe)? else { break };
+        let take = |page: Tags| {
             all.extend(page.tags.unwrap_or_default());
-            let Some(next) = next else { break };
-            call.place = Place::Url(next);
-        }
+            Ok(())
+        };
+        pages(&session, call, |response| response.status() == 404, take)
+            .context(|| format!("cannot list the tags of `{}/{}`", name.registry(), name.repository()))?;
         all.sort();
         all.dedup();
         Ok(all)
     }
-}
 
-/// Where the next page of a list is, if there is one.
-pub(super) fn next_page(response: &Response) -> Result<Option<Url>> {
-    let next = response.header("link").and_then(|link| link.split_once('<')?.1.split_once('>')).map(|(next, _)| next);
-    let next = next.map(|next| response.url().join(next)).transpose();
-    next.map_err(|error| Error::from_cause("the registry names a bad next page", error))
+    /// The repositories of a registry whose names begin with that of `within`, which names a repository or a part of its name, sorted.
+    ///
+    /// # Errors
+    /// When the registry cannot be reached, tells nobody which repositories it has, or has no end of them.
+    pub fn repositories(&self, within: &Reference) -> Result<Vec<String>> {
+        let session = self.session(within)?;
+        let part = format!("{}/", within.repository());
+        let mut all = Vec::new();
+        let take = |page: Repositories| {
+            let page = page.repositories.unwrap_or_default().into_iter();
+            all.extend(page.filter(|name| name == within.repository() || name.starts_with(&part)));
+            Ok(())
+        };
+        pages(&session, Call::new(Method::GET, "", "_catalog", Access::Catalog), |_| false, take)
+            .context(|| format!("`{}` does not say which repositories it has", within.registry()))
+            .map_err(|error| error.hint("give the images' names with `--list`"))?;
+        all.sort();
+        all.dedup();
+        Ok(all)
+    }
 }

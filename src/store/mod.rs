@@ -103,6 +103,11 @@ impl Store {
         self.root.join("debian")
     }
 
+    /// The folder of what was learned of run images' layers.
+    pub fn inventories(&self) -> PathBuf {
+        self.root.join("inventories")
+    }
+
     /// Where the cache of the application with this key is kept.
     pub fn cache(&self, key: &str) -> PathBuf {
         self.root.join("cache").join(key)

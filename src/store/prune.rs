@@ -59,6 +59,10 @@ impl Store {
                 }
             }
         }
+        // What was learned of run images can be learned again.
+        let learned = self.inventories();
+        pruned.bytes += disk_usage(&learned);
+        remove_tree(&learned).context(|| format!("cannot remove `{}`", learned.display()))?;
         Ok(pruned)
     }
 

@@ -1,5 +1,7 @@
 //! What another run image changes, and whether that is but a patch: packages, roots of trust, and what the app's own files are linked to.
 
+use super::known::Known;
+use super::places::App;
 use super::{Request, RunImage};
 use crate::debian::difference::{Difference, Missed, changed_sources};
 use crate::debian::inventory::{Inventory, Look};
@@ -57,45 +59,49 @@ struct Layers<'a> {
     registry: Option<&'a Reference>,
 }
 
-/// Compares the run image that an app is on with another one. `at` is the registry that has the app's layers.
-pub(super) fn compare(
-    app: &Image,
-    at: Option<&Reference>,
-    run: &RunImage,
-    request: &Request,
-    images: &Images,
-) -> Result<Option<Comparison>> {
-    let (old, own) = layers_of(app)?;
+/// Compares the run image that an app is on with another one.
+pub(super) fn compare(app: &App, run: &RunImage, request: &Request, known: &Known, images: &Images) -> Result<Option<Comparison>> {
+    let (old, own) = layers_of(&app.image)?;
     if old.iter().map(|layer| &layer.diff_id).eq(run.image.layers.iter().map(|layer| &layer.diff_id)) {
         return Ok(None);
     }
-    let (old, own) = (Layers { layers: old, registry: at }, Layers { layers: own, registry: at });
+    let (old, own) = (Layers { layers: old, registry: app.registry.as_ref() }, Layers { layers: own, registry: app.registry.as_ref() });
     let new = Layers { layers: &run.image.layers, registry: run.registry.as_ref() };
     let released = |image: &Image| image.label("io.buildpacks.base.released").map(str::to_string);
     let size = |layers: &[Layer]| layers.iter().fold(0_u64, |sum, layer| sum.saturating_add(layer.blob.size));
+    let key = format!("{} {}", old.key(), new.key());
+    let difference = known.differences.get(key, || difference(&old, &new, run, request, images))?;
     let mut comparison = Comparison {
-        release: Release { from: released(app), to: released(&run.image) },
+        release: Release { from: released(&app.image), to: released(&run.image) },
         size: Sizes { from: size(old.layers), to: size(new.layers) },
-        difference: None,
+        difference: difference.as_ref().clone(),
         missed: Vec::new(),
         doubts: Vec::new(),
     };
-    let may_fetch = request.compare || run.lock.is_some();
-    if let (Some(before), Some(after)) = (old.offered(may_fetch, images)?, new.offered(may_fetch, images)?) {
-        let mut changelogs = after.changelogs.clone();
-        if let Some(lock) = &run.lock {
-            let sources = changed_sources(&before, &after);
-            changelogs.extend(changelog::of_sources(&sources, lock, request.mirrors, &Cache::new(images.store.debian()), images.output)?);
-        }
-        let difference = Difference::between(&before, &after, &changelogs);
-        if difference.loses() && (own.are_here(images) || own.registry.is_some()) {
+    let mut unknown = None;
+    if let Some(difference) = difference.as_ref().as_ref().filter(|difference| difference.loses()) {
+        if own.are_here(images) || own.registry.is_some() {
             own.fetch(images)?;
             comparison.missed = difference.missed(&own.read(Look::Needed, images)?.users);
+        } else {
+            unknown =
+                Some("libraries or symbols would go, and the layers of the app are not here to tell whether it needs them".to_string());
         }
-        comparison.difference = Some(difference);
     }
-    comparison.doubts = doubts(&comparison);
+    comparison.doubts = doubts(&comparison).into_iter().chain(unknown).collect();
     Ok(Some(comparison))
+}
+
+/// What changes from one run image to another; nothing where their layers are elsewhere and may not be fetched.
+fn difference(old: &Layers, new: &Layers, run: &RunImage, request: &Request, images: &Images) -> Result<Option<Difference>> {
+    let may_fetch = request.compare || run.lock.is_some();
+    let (Some(before), Some(after)) = (old.offered(may_fetch, images)?, new.offered(may_fetch, images)?) else { return Ok(None) };
+    let mut changelogs = after.changelogs.clone();
+    if let Some(lock) = &run.lock {
+        let sources = changed_sources(&before, &after);
+        changelogs.extend(changelog::of_sources(&sources, lock, request.mirrors, &Cache::new(images.store.debian()), images.output)?);
+    }
+    Ok(Some(Difference::between(&before, &after, &changelogs)))
 }
 
 impl Layers<'_> {
@@ -123,9 +129,13 @@ impl Layers<'_> {
     }
 
     fn kept(&self, images: &Images) -> PathBuf {
+        images.store.inventories().join(format!("{}.json", self.key()))
+    }
+
+    /// The same for the same layers.
+    fn key(&self) -> String {
         let layers: Vec<&str> = self.layers.iter().map(|layer| layer.diff_id.as_str()).collect();
-        let key = Digest::of(format!("{FORM} {}", layers.join(" ")).as_bytes());
-        images.store.root().join("inventories").join(format!("{}.json", &key.hex()[..32]))
+        Digest::of(format!("{FORM} {}", layers.join(" ")).as_bytes()).hex()[..32].to_string()
     }
 
     fn are_here(&self, images: &Images) -> bool {

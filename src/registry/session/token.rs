@@ -50,6 +50,7 @@ pub(super) fn scopes(repository: &str, access: Access) -> Vec<String> {
     let scope = |repository: &str, actions: &str| format!("repository:{repository}:{actions}");
     match access {
         Access::Nothing => Vec::new(),
+        Access::Catalog => vec!["registry:catalog:*".into()],
         Access::Pull => vec![scope(repository, "pull")],
         Access::Push => vec![scope(repository, "pull,push")],
         Access::PushFrom(source) => vec![scope(repository, "pull,push"), scope(source, "pull")],
