@@ -8,6 +8,9 @@ use std::process::Command;
 const PROGRAMS: [(&str, &str, &str); 2] =
     [("cooper-launcher", "launcher", "COOPER_LAUNCHER"), ("cooper-buildpacks", "buildpacks", "COOPER_BUILDPACKS")];
 
+/// Processors that the launcher is built for, in Rust's words and in those of images.
+const PROCESSORS: [(&str, &str); 2] = [("x86_64", "amd64"), ("aarch64", "arm64")];
+
 fn main() {
     for path in ["build.rs", "Cargo.toml", "Cargo.lock", ".cargo/config.toml", "launcher/src", "launcher/Cargo.toml", "buildpacks"] {
         println!("cargo::rerun-if-changed={path}");
@@ -34,7 +37,41 @@ fn main() {
         let written = std::fs::write(output.join(format!("{package}.crates")), crates(package, &target));
         assert!(written.is_ok(), "cannot write what `{package}` is made of: {written:?}");
     }
+    launchers(&embedded, &output, &target);
     link(&folder, &target, profile);
+}
+
+/// The launcher for every processor whose Rust target is installed, an empty file for others. No foreign C compiler is needed: Rust brings
+/// musl and a linker along.
+fn launchers(embedded: &Path, output: &Path, target: &str) {
+    let native = target.split('-').next().unwrap_or(target);
+    let libraries = Command::new(variable("RUSTC")).args(["--print", "target-libdir"]).output().map(|output| output.stdout);
+    let libraries = PathBuf::from(String::from_utf8_lossy(&libraries.unwrap_or_default()).trim());
+    // <sysroot>/lib/rustlib/<target>/lib
+    let installed = libraries.ancestors().nth(2).unwrap_or(&libraries);
+    let components = installed.join("components");
+    if components.is_file() {
+        println!("cargo::rerun-if-changed={}", components.display());
+    }
+    for (processor, name) in PROCESSORS {
+        let foreign = format!("{processor}-unknown-linux-musl");
+        let (package, program, native_program) = PROGRAMS[0];
+        let built = if processor == native {
+            embedded.join(target).join("embedded").join(program)
+        } else if installed.join(&foreign).join("lib").is_dir() {
+            let mut cargo = cargo();
+            cargo.args(["build", "--quiet", "--locked", "--profile", "embedded", "--package", package, "--target", &foreign]);
+            let linker = format!("CARGO_TARGET_{}_LINKER", foreign.to_uppercase().replace('-', "_"));
+            let status = cargo.arg("--target-dir").arg(embedded).env(linker, "rust-lld").status();
+            assert!(status.as_ref().is_ok_and(std::process::ExitStatus::success), "cannot build the launcher for {foreign}: {status:?}");
+            embedded.join(&foreign).join("embedded").join(program)
+        } else {
+            let none = output.join(format!("no-launcher-{name}"));
+            assert!(std::fs::write(&none, "").is_ok(), "cannot write `{}`", none.display());
+            none
+        };
+        println!("cargo::rustc-env={native_program}_{}={}", name.to_uppercase(), built.display());
+    }
 }
 
 /// Cargo for a build of its own: what the outer build says of itself must not change these programs.

@@ -22,6 +22,7 @@ mod interoperation;
 mod kill;
 mod mmdebstrap;
 mod phases;
+mod platforms;
 mod project;
 mod publish;
 mod rebase;

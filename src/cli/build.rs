@@ -7,13 +7,14 @@ mod sandbox;
 
 use super::Session;
 use crate::error::{Advice, Context, Error, Result};
-use crate::image::Reference;
+use crate::image::{Platform, Reference};
 use crate::platform::build::{self, Request, creation_time, kept_in};
 use crate::platform::builder::{Wanted, default_name, is_built_in};
 use crate::platform::place::Place;
 use crate::platform::project;
 use crate::platform::pull::Pull;
 use crate::sandbox::Network;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// Build an image from source code.
@@ -33,6 +34,9 @@ pub struct Arguments {
     /// Run image for the app, by its name, `oci:DIR[:TAG]` or `docker:NAME`, instead of the first that the builder's image names.
     #[arg(long, value_name = "IMAGE")]
     run_image: Option<String>,
+    /// What the image is to be for, as `linux/arm64`; several, with commas or repeated, make one index [default: the builder's own].
+    #[arg(long, value_name = "PLATFORM", value_delimiter = ',')]
+    platform: Vec<String>,
     /// When a registry is asked for the builder's images: `always`, `if-not-present` (in the store), `never`, `hourly`, `daily`, `weekly` or
     /// `interval=5d4h2m` [default: if-not-present, or the configuration's].
     #[arg(long, value_name = "POLICY")]
@@ -111,7 +115,9 @@ impl Arguments {
                 run_images: config.run_images,
                 near: if self.publish { Some(image.registry().to_string()) } else { registry_of(&builder) },
                 builder,
+                platform: None,
             },
+            platforms: platforms(&self.platform)?,
             choice: self.modules.choice(&project)?,
             environment: self.inputs.environment(&project)?,
             exec_env,
@@ -162,6 +168,12 @@ fn registry_of(builder: &str) -> Option<String> {
         Ok(Place::Name(name) | Place::Registry(name)) if name.has_host() => Some(name.registry().to_string()),
         _ => None,
     }
+}
+
+/// Each platform once.
+fn platforms(texts: &[String]) -> Result<Vec<Platform>> {
+    let parsed: BTreeSet<Platform> = texts.iter().map(|text| text.parse()).collect::<Result<_>>()?;
+    Ok(parsed.into_iter().collect())
 }
 
 /// The name of the image, which must not be the builder's (CLI-09).

@@ -1,9 +1,10 @@
 //! `cooper copy`: an image from place to place.
 
 use super::Session;
-use super::transfer::{Moving, With};
+use super::transfer::{Moving, What, With};
 use crate::error::Result;
 use crate::platform::place::Place;
+use crate::platform::transfer::Extent;
 
 /// Copy an image from one place to another; only what is missing there is moved.
 #[derive(clap::Args)]
@@ -28,6 +29,6 @@ pub struct Arguments {
 impl Arguments {
     pub(super) fn run(self, session: &Session) -> Result<u8> {
         let with = self.referrers.map_or(With::Nothing, With::Referrers);
-        self.moving.run(&Place::parse(&self.source)?, &Place::parse(&self.destination)?, with, session)
+        self.moving.run(&Place::parse(&self.source)?, &Place::parse(&self.destination)?, &What { extent: Extent::All, with }, session)
     }
 }

@@ -33,7 +33,11 @@ impl Arguments {
         for named in session.store()?.list()? {
             let name = Reference::parse(&named.name).map_or(named.name.clone(), |reference| reference.familiar());
             if self.all || !name.starts_with(INTERNAL) {
-                rows.push(Row { name, digest: named.stored.digest.to_string(), size: named.stored.image.compressed_size() });
+                rows.push(Row {
+                    name,
+                    digest: named.digest.to_string(),
+                    size: named.images.iter().map(|stored| stored.image.compressed_size()).sum(),
+                });
             }
         }
         match self.output {

@@ -4,11 +4,13 @@ use super::registries::Reach;
 use super::{Format, Session};
 use crate::daemon::Settings;
 use crate::error::Result;
+use crate::image::Platform;
 use crate::output::human_bytes;
 use crate::platform::images::Images;
-use crate::platform::inspect::{self, Description};
+use crate::platform::inspect::{self, Description, IndexDescription, Inspected};
 use crate::platform::place::Place;
 use crate::platform::pull::Pull;
+use crate::platform::transfer::Extent;
 
 /// Say what an image is made of.
 #[derive(clap::Args)]
@@ -16,6 +18,9 @@ pub struct Arguments {
     /// The image: NAME, in the store or else in its registry, `docker://NAME` (a registry), `oci:DIR[:TAG]`, `docker-archive:FILE[:NAME]` or
     /// `docker:NAME` (an engine).
     image: String,
+    /// Of an image for several platforms, the one for this platform, as `linux/arm64`.
+    #[arg(long, value_name = "PLATFORM")]
+    platform: Option<String>,
     /// How to write it.
     #[arg(long, short, value_enum, default_value_t)]
     output: Format,
@@ -27,14 +32,33 @@ impl Arguments {
     pub(super) fn run(self, session: &Session) -> Result<u8> {
         let (store, (registries, _)) = (session.store()?, self.registries.open()?);
         let engine = Settings::read(|name| std::env::var_os(name));
-        let images = Images { store: &store, registries: &registries, pull: Pull::Never, engine: &engine, output: session.output };
-        let description = inspect::inspect(&Place::parse(&self.image)?, &images)?;
-        match self.output {
-            Format::Json => session.print_json(&description)?,
-            Format::Text => session.print(&text(&description))?,
+        let wanted = self.platform.as_deref().map(str::parse::<Platform>).transpose()?;
+        let extent = if wanted.is_some() { Extent::Exactly } else { Extent::All };
+        let images = Images {
+            store: &store,
+            registries: &registries,
+            pull: Pull::Never,
+            engine: &engine,
+            platform: &wanted.unwrap_or_else(Platform::here),
+            output: session.output,
+        };
+        let inspected = inspect::inspect(&Place::parse(&self.image)?, extent, &images)?;
+        match (self.output, &inspected) {
+            (Format::Json, _) => session.print_json(&inspected)?,
+            (Format::Text, Inspected::Image(image)) => session.print(&text(image))?,
+            (Format::Text, Inspected::Index(index)) => session.print(&text_of_index(index))?,
         }
         Ok(0)
     }
+}
+
+fn text_of_index(index: &IndexDescription) -> String {
+    let mut text = format!("image       {}\ndigest      {}\n\nplatforms\n", index.name, index.digest);
+    for member in &index.platforms {
+        let size = human_bytes(member.size);
+        text.push_str(&format!("  {:14} {size:>10}  {}\n", member.platform.to_string(), member.digest));
+    }
+    text
 }
 
 fn text(image: &Description) -> String {

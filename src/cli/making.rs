@@ -4,7 +4,7 @@ use super::Session;
 use super::registries::Reach;
 use crate::daemon::Settings;
 use crate::error::{Advice, Error, Result};
-use crate::image::Reference;
+use crate::image::{Platform, Reference};
 use crate::output::{Verbosity, human_bytes};
 use crate::platform::buildpackage::Sources;
 use crate::platform::buildpackage::Target;
@@ -72,7 +72,8 @@ impl Getting {
         let store = session.store()?;
         let engine = Settings::read(|name| std::env::var_os(name));
         let pull = if session.offline { Pull::Never } else { self.pull_policy.or(config.pull).unwrap_or_default() };
-        let images = Images { store: &store, registries: &registries, pull, engine: &engine, output: session.output };
+        let images =
+            Images { store: &store, registries: &registries, pull, engine: &engine, platform: &Platform::here(), output: session.output };
         let registry = config.buildpack_registry(self.buildpack_registry.as_deref())?;
         work(&Sources { images: &images, registry: &registry, platform: here() })
     }

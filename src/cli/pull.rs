@@ -1,10 +1,11 @@
 //! `cooper pull`: an image into the store.
 
 use super::Session;
-use super::transfer::{Moving, With};
+use super::transfer::{Moving, What, With};
 use crate::error::{Advice, Error, Result};
 use crate::image::Reference;
 use crate::platform::place::Place;
+use crate::platform::transfer::Extent;
 
 /// Bring an image from its registry, or from another place, into the store.
 #[derive(clap::Args)]
@@ -14,6 +15,9 @@ pub struct Arguments {
     /// Name that it gets [default: its own].
     #[arg(long, short, value_name = "IMAGE")]
     tag: Option<String>,
+    /// Bring the images for all platforms, and their index.
+    #[arg(long, conflicts_with = "platform")]
+    all_platforms: bool,
     #[command(flatten)]
     moving: Moving,
 }
@@ -31,6 +35,7 @@ impl Arguments {
                 own.ok_or_else(|| Error::new(format!("`{}` does not say what the image is called", self.image))).hint("add `--tag NAME`")?
             }
         };
-        self.moving.run(&source, &Place::Store(name), With::Nothing, session)
+        let extent = if self.all_platforms { Extent::All } else { Extent::One };
+        self.moving.run(&source, &Place::Store(name), &What { extent, with: With::Nothing }, session)
     }
 }

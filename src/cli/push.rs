@@ -1,10 +1,11 @@
 //! `cooper push`: an image of the store to its registry, or elsewhere.
 
 use super::Session;
-use super::transfer::{Moving, With};
+use super::transfer::{Moving, What, With};
 use crate::error::Result;
 use crate::image::Reference;
 use crate::platform::place::Place;
+use crate::platform::transfer::Extent;
 
 /// Send an image of the store to its registry, or to another place.
 #[derive(clap::Args)]
@@ -25,6 +26,6 @@ impl Arguments {
             Place::Name(name) => Place::Registry(name),
             other => other,
         };
-        self.moving.run(&Place::Store(image), &destination, With::Nothing, session)
+        self.moving.run(&Place::Store(image), &destination, &What { extent: Extent::All, with: With::Nothing }, session)
     }
 }

@@ -7,7 +7,7 @@ use super::registries::Reach;
 use super::{Format, Session};
 use crate::daemon::Settings;
 use crate::error::{Error, Result};
-use crate::image::Reference;
+use crate::image::{Platform, Reference};
 use crate::output::Verbosity;
 use crate::platform::images::Images;
 use crate::platform::place::Place;
@@ -70,7 +70,8 @@ impl Arguments {
         let store = session.store()?;
         let engine = Settings::read(|name| std::env::var_os(name));
         let pull = if session.offline { Pull::Never } else { self.pull_policy.unwrap_or(Pull::Always) };
-        let images = Images { store: &store, registries: &registries, pull, engine: &engine, output: session.output };
+        let platform = Platform::here();
+        let images = Images { store: &store, registries: &registries, pull, engine: &engine, platform: &platform, output: session.output };
         let mirrors = self.mirrors.read()?;
         let request = |image: Place| -> Result<Request> {
             Ok(Request {

@@ -18,12 +18,10 @@ impl Arguments {
     pub(super) fn run(self, session: &Session) -> Result<u8> {
         let image = Reference::parse(&self.image)?;
         let names: Vec<Reference> = self.names.iter().map(|name| Reference::parse_new(name)).collect::<Result<_>>()?;
-        let store = session.store()?;
-        let stored = store.find(&image)?;
-        let stored = stored.context(|| format!("there is no image `{image}` in the store")).hint("`cooper images` lists what is there")?;
+        let found = session.store()?.retag(&image, &names)?;
+        let digest = found.context(|| format!("there is no image `{image}` in the store")).hint("`cooper images` lists what is there")?;
         for name in names {
-            store.name(&name, &stored)?;
-            session.output.line(&format!("{} is {} now", name.familiar(), stored.digest));
+            session.output.line(&format!("{} is {digest} now", name.familiar()));
         }
         Ok(0)
     }

@@ -4,9 +4,11 @@ use super::registries::Reach;
 use super::{Format, Session};
 use crate::daemon::Settings;
 use crate::error::Result;
+use crate::image::Platform;
 use crate::platform::images::Images;
 use crate::platform::place::Place;
 use crate::platform::pull::Pull;
+use crate::platform::transfer::Extent;
 
 /// How an image is moved, and how that is told.
 #[derive(clap::Args)]
@@ -14,8 +16,19 @@ pub(super) struct Moving {
     /// How to write what was done.
     #[arg(long, short, value_enum, default_value_t)]
     output: Format,
+    /// Move only the image for this platform, as `linux/arm64`.
+    #[arg(long, value_name = "PLATFORM")]
+    platform: Option<String>,
     #[command(flatten)]
     registries: Reach,
+}
+
+/// What is moved.
+pub(super) struct What {
+    /// Of an image for several platforms, which of its images, unless a platform is named.
+    pub extent: Extent,
+    /// What goes along.
+    pub with: With,
 }
 
 /// What goes along with an image.
@@ -28,14 +41,23 @@ pub(super) enum With {
 
 impl Moving {
     /// Moves an image, and tells of it.
-    pub fn run(&self, source: &Place, destination: &Place, with: With, session: &Session) -> Result<u8> {
+    pub fn run(&self, source: &Place, destination: &Place, what: &What, session: &Session) -> Result<u8> {
+        let wanted = self.platform.as_deref().map(str::parse::<Platform>).transpose()?;
+        let (platform, extent) = wanted.map_or_else(|| (Platform::here(), what.extent), |wanted| (wanted, Extent::Exactly));
         let (registries, _) = self.registries.open()?;
         let store = session.store()?;
         let engine = Settings::read(|name| std::env::var_os(name));
-        let images = Images { store: &store, registries: &registries, pull: Pull::Never, engine: &engine, output: session.output };
-        let opened = images.open(source)?;
+        let images = Images {
+            store: &store,
+            registries: &registries,
+            pull: Pull::Never,
+            engine: &engine,
+            platform: &platform,
+            output: session.output,
+        };
+        let opened = images.open(source, extent)?;
         // They come first: when the image is there, all is.
-        let referrers = match &with {
+        let referrers = match &what.with {
             With::Nothing => None,
             With::Referrers(kind) => Some(images.copy_referrers(&opened, source, destination, kind.as_deref())?),
         };

@@ -3,7 +3,7 @@
 
 use super::Engine;
 use crate::error::{Context, Error, Result};
-use crate::image::{Digest, Image, Manifest, Reference};
+use crate::image::{Digest, Image, Manifest, Platform, Reference};
 use crate::output::Output;
 use crate::store::{Store, Stored, read_opened_archive};
 use std::io::{Read, Seek, Write};
@@ -22,7 +22,7 @@ impl Engine {
     ///
     /// # Errors
     /// When the engine cannot be asked, or the store cannot be written.
-    pub fn bring(&self, name: &Reference, platform: (&str, &str), store: &Store, output: &Output) -> Result<Option<Brought>> {
+    pub fn bring(&self, name: &Reference, platform: &Platform, store: &Store, output: &Output) -> Result<Option<Brought>> {
         let Some(found) = self.named(name)? else { return Ok(None) };
         if let Some(stored) = known(&found.id, store)? {
             return Ok(Some(Brought { id: found.id, stored }));
@@ -56,8 +56,7 @@ impl Engine {
 /// The image with this ID, if some name in the store has it: the ID is the digest of its configuration or of its manifest.
 fn known(id: &str, store: &Store) -> Result<Option<Stored>> {
     let complete = |stored: &Stored| stored.image.layers.iter().all(|layer| store.has_blob(&layer.blob.digest));
-    for named in store.list()? {
-        let stored = named.stored;
+    for stored in store.list()?.into_iter().flat_map(|named| named.images) {
         if (stored.digest.hex() == id || config(&stored.digest, store).is_some_and(|config| config.hex() == id)) && complete(&stored) {
             return Ok(Some(stored));
         }

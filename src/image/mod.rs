@@ -5,6 +5,7 @@ mod digest;
 mod hashing;
 mod json;
 mod manifest;
+mod platform;
 mod reference;
 
 pub use config::{CREATED, Config, History, RunConfig, host_architecture};
@@ -12,6 +13,7 @@ pub use digest::Digest;
 pub use hashing::Hashing;
 pub use json::to_json;
 pub use manifest::{Descriptor, Index, Manifest, layout, media_type};
+pub use platform::{Platform, platforms};
 pub use reference::Reference;
 
 use crate::error::{Error, Result};

@@ -110,6 +110,12 @@ impl Reference {
         full
     }
 
+    /// The name of an image of the same repository by its digest.
+    pub fn pinned(&self, digest: &Digest) -> Self {
+        let written = format!("{}/{}@{digest}", self.registry, self.repository);
+        Self { registry: self.registry.clone(), repository: self.repository.clone(), tag: None, digest: Some(digest.clone()), written }
+    }
+
     /// The repository with its registry, as engines call it: `docker.io/library/app`.
     pub fn in_engines(&self) -> String {
         let registry = if self.registry == DEFAULT_REGISTRY { "docker.io" } else { &self.registry };

@@ -5,7 +5,7 @@ use crate::archive::ENCODER;
 use crate::debian::compose::{self, RULES, compose};
 use crate::debian::{Base, Cache, Finding, Index, Kind, Lock, Mirrors, Refresh, fetch, resolve};
 use crate::error::{Context, Error, Result};
-use crate::image::{CREATED, Config, Digest, History, Image, Layer, Reference, RunConfig};
+use crate::image::{CREATED, Config, Digest, History, Image, Layer, Platform, Reference, RunConfig};
 use crate::output::Output;
 use crate::store::{Store, Stored};
 use std::cell::RefCell;
@@ -18,13 +18,22 @@ pub struct Distribution<'a> {
     /// What its images are made of.
     pub base: Base,
     text: &'a str,
-    architecture: &'static str,
+    architecture: String,
     mirrors: &'a Mirrors,
     cache: Cache,
     /// Kept while locks are resolved, and let go before anything is composed: it is large.
     index: RefCell<Option<(Base, Index)>>,
     store: &'a Store,
     output: &'a Output,
+}
+
+/// A built-in builder's description.
+#[derive(Clone, Copy)]
+pub struct Described<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// What its images are made of, a `base.toml`.
+    pub text: &'a str,
 }
 
 /// A base image in the store.
@@ -39,18 +48,20 @@ pub struct BaseImage {
 }
 
 impl<'a> Distribution<'a> {
-    /// The distribution that `text`, a `base.toml`, describes.
+    /// A builder's distribution, for a platform.
     ///
     /// # Errors
-    /// When the text is no description, or this processor is not one of Debian's.
-    pub fn new(name: &'a str, text: &'a str, mirrors: &'a Mirrors, store: &'a Store, output: &'a Output) -> Result<Self> {
-        let architecture = match std::env::consts::ARCH {
-            "x86_64" => "amd64",
-            "aarch64" => "arm64",
-            other => return Err(Error::new(format!("the built-in builders do not know the processor `{other}`"))),
-        };
+    /// When the text is no description, or the platform is none of those that are composed for.
+    pub fn new(described: Described<'a>, platform: &Platform, mirrors: &'a Mirrors, store: &'a Store, output: &'a Output) -> Result<Self> {
+        let Described { name, text } = described;
+        let known = ["amd64", "arm64"].contains(&platform.architecture.as_str()) && platform.os == "linux" && platform.variant.is_empty();
+        if !known {
+            return Err(Error::new(format!("the built-in builders do not make images for {platform}"))
+                .hint("they do for linux/amd64 and linux/arm64; a builder's image may be for others"));
+        }
         let base = Base::parse(text).context(|| format!("the builder `{name}` is damaged"))?;
-        Ok(Self { name, base, text, architecture, mirrors, cache: Cache::new(store.debian()), index: RefCell::new(None), store, output })
+        let (architecture, cache) = (platform.architecture.clone(), Cache::new(store.debian()));
+        Ok(Self { name, base, text, architecture, mirrors, cache, index: RefCell::new(None), store, output })
     }
 
     /// The lock of an image with `extras` on top of its own packages: the kept one, or one resolved now.
@@ -104,7 +115,7 @@ impl<'a> Distribution<'a> {
             other => {
                 // One is large enough.
                 *other = None;
-                let index = Index::load(&base, self.architecture, self.mirrors, &self.cache, refresh, self.output)?;
+                let index = Index::load(&base, &self.architecture, self.mirrors, &self.cache, refresh, self.output)?;
                 &mut other.insert((base, index)).1
             }
         };
@@ -187,7 +198,7 @@ impl<'a> Distribution<'a> {
         let config = RunConfig { env: Some(env), user, labels: Some(self.base.labels(kind)), ..RunConfig::default() };
         Image {
             config: Config {
-                architecture: self.architecture.into(),
+                architecture: self.architecture.clone(),
                 os: "linux".into(),
                 created: CREATED.into(),
                 config,

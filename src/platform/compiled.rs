@@ -2,6 +2,7 @@
 //! in the sandbox, once for each run image, and the result is a layer of its own. Without it every start of an app takes 0.3 s longer.
 
 use super::base_image::BaseImage;
+use super::foreign;
 use super::rootfs::RootFs;
 use crate::archive::{ENCODER, Entry, LayerWriter, TarWriter};
 use crate::error::{Context, Error, Result};
@@ -83,6 +84,7 @@ fn compile(image: &BaseImage, python: &str, collected: &Path, store: &Store, out
         user,
         privileges: Privileges::None,
         network: Network::None,
+        emulator: foreign::emulator(&image.stored.image.config, store)?,
         writable: Vec::new(),
     };
     let scratch = store.scratch()?;

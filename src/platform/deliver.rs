@@ -5,7 +5,7 @@ use super::buildpackage::Sources;
 use super::images::{Images, here};
 use super::manifest_list::{Form, Lists};
 use super::place::Place;
-use super::publish;
+use super::publish::{self, Member};
 use super::transfer::{Opened, Written};
 use crate::buildpack::Target;
 use crate::error::{Advice, Context, Error, Result};
@@ -163,10 +163,10 @@ fn deliver(made: &Made, delivery: &Delivery, images: &Images) -> Result<Delivere
     let mut published = Vec::new();
     if delivery.publish {
         for (name, image) in &made.beside {
-            published.extend(publish::publish(image, std::slice::from_ref(name), &[], images, 1)?);
+            published.extend(publish::publish(&Member { image, sources: Vec::new() }, std::slice::from_ref(name), images, 1)?);
         }
-        let near: Vec<_> = made.near.iter().map(|(name, image)| (name.clone(), image)).collect();
-        published.extend(publish::publish(image, &delivery.names, &near, images, 1)?);
+        let sources = made.near.iter().map(|(name, image)| (name.clone(), image)).collect();
+        published.extend(publish::publish(&Member { image, sources }, &delivery.names, images, 1)?);
     }
     Ok(Delivered { digest: stored.digest, size: image.compressed_size(), published, written })
 }

@@ -1,7 +1,8 @@
 //! What this machine allows a build to do, and what would allow more.
 
 use crate::error::Result;
-use crate::sandbox::{Finding, Mode, probe};
+use crate::image::host_architecture;
+use crate::sandbox::{self, Finding, Mode, PROCESSORS, probe};
 use crate::store::Store;
 use serde::Serialize;
 use std::fmt;
@@ -35,7 +36,10 @@ pub fn examine(store: &Store) -> Result<Diagnosis> {
         Some(Mode::SingleId) => "builds run without root, in a user namespace that knows only you",
         None => "builds cannot run here",
     };
-    Ok(Diagnosis { mode: probe.mode, summary, findings: probe.findings })
+    let mut findings = probe.findings;
+    let foreign = PROCESSORS.iter().filter(|processor| **processor != host_architecture());
+    findings.extend(foreign.map(|processor| Finding::of_processor(processor, sandbox::emulator(scratch.path(), processor))));
+    Ok(Diagnosis { mode: probe.mode, summary, findings })
 }
 
 impl fmt::Display for Diagnosis {

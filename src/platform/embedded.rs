@@ -1,9 +1,30 @@
 //! What this program carries for images: the launcher, the first-party buildpacks, the built-in builders.
 
+use crate::error::{Advice, Context, Result};
+
 /// The launcher, a static program.
 pub const LAUNCHER: &[u8] = include_bytes!(env!("COOPER_LAUNCHER"));
+/// The same for each processor, empty where this program was built without.
+const LAUNCHERS: [(&str, &[u8]); 2] =
+    [("amd64", include_bytes!(env!("COOPER_LAUNCHER_AMD64"))), ("arm64", include_bytes!(env!("COOPER_LAUNCHER_ARM64")))];
 /// The first-party buildpacks and extensions, one static program.
 pub const BUILDPACKS: &[u8] = include_bytes!(env!("COOPER_BUILDPACKS"));
+
+/// The launcher for images of a processor.
+///
+/// # Errors
+/// When this program carries none.
+pub fn launcher_for(architecture: &str) -> Result<&'static [u8]> {
+    let found = LAUNCHERS.into_iter().find(|(name, _)| *name == architecture);
+    let (_, program) =
+        found.context(|| format!("there is no launcher for {architecture}")).hint("images can be built for amd64 and arm64")?;
+    let processor = if architecture == "arm64" { "aarch64" } else { "x86_64" };
+    let remedy = format!("`rustup target add {processor}-unknown-linux-musl`, then compile cooper again");
+    Some(program)
+        .filter(|program| !program.is_empty())
+        .context(|| format!("this cooper carries no launcher for {architecture}"))
+        .hint(remedy)
+}
 
 /// The description of a first-party buildpack or extension.
 pub struct Module {
@@ -102,5 +123,10 @@ mod tests {
         assert!(LAUNCHER.len() < 1_468_007, "the launcher has {} bytes", LAUNCHER.len());
         assert!(BUILDPACKS.len() < 3_000_000, "the buildpacks have {} bytes", BUILDPACKS.len());
         assert_eq!(&LAUNCHER[..4], b"\x7fELF");
+        for (architecture, machine) in [("amd64", 62), ("arm64", 183)] {
+            let program = launcher_for(architecture).unwrap();
+            assert!(program.len() < 1_468_007 && program[..5] == *b"\x7fELF\x02" && program[18] == machine, "{architecture}");
+        }
+        assert!(launcher_for("s390x").unwrap_err().to_string().contains("no launcher for s390x"));
     }
 }

@@ -1,5 +1,6 @@
 //! Image extensions: what their Dockerfiles do to an image is done in the sandbox, without root.
 
+use super::foreign;
 use super::images::InStore;
 use super::rootfs::RootFs;
 use crate::archive::{Below, Changes, Entry as Member, Times, write_changes};
@@ -8,7 +9,7 @@ use crate::image::{History, Layer};
 use crate::lifecycle::extender::{self, Applied, Entry, Extend, Kind, Program, Root, Steps};
 use crate::lifecycle::log::Level;
 use crate::output::Output;
-use crate::sandbox::{self, Mount, Network, Privileges, Spec, Upper, User};
+use crate::sandbox::{self, Emulator, Mount, Network, Privileges, Spec, Upper, User};
 use crate::store::Store;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -47,7 +48,8 @@ pub fn extend(kind: Kind, image: &InStore, dockerfiles: &[Applied], around: &Sur
         Level::Info => around.output.program_line("extender", line),
         Level::Warning => around.output.warn(line),
     };
-    let mut root = Sandboxed { around, files: RootFs::unpack(around.store, &image.stored.image)? };
+    let emulator = foreign::emulator(&image.stored.image.config, around.store)?;
+    let mut root = Sandboxed { around, files: RootFs::unpack(around.store, &image.stored.image)?, emulator };
     let reference = image.identifier();
     let request = Extend { kind, dockerfiles, image: &image.stored.image, reference: &reference, proxies: &around.proxies, steps };
     let extended = extender::extend(&request, &mut root, &log).context(|| format!("cannot extend the {} image", kind.name()))?;
@@ -59,6 +61,7 @@ pub fn extend(kind: Kind, image: &InStore, dockerfiles: &[Applied], around: &Sur
 struct Sandboxed<'a> {
     around: &'a Surroundings<'a>,
     files: RootFs,
+    emulator: Option<Emulator>,
 }
 
 impl Root for Sandboxed<'_> {
@@ -89,6 +92,7 @@ impl Root for Sandboxed<'_> {
             user,
             privileges: Privileges::Container,
             network: self.around.network.clone(),
+            emulator: self.emulator.clone(),
             writable: self.files.writable(user)?,
         };
         let output = self.around.output;

@@ -5,9 +5,9 @@ use super::place::Place;
 use super::pull::Pull;
 use crate::daemon::{self, Engine};
 use crate::error::{Advice, Context, Error, Result};
-use crate::image::{Reference, host_architecture};
+use crate::image::{Digest, Platform, Reference, host_architecture};
 use crate::output::Output;
-use crate::registry::{self, Registries};
+use crate::registry::{self, Registries, Wanted};
 use crate::store::{Store, Stored, read_archive, read_layout};
 
 /// An image in the store, by the name that it was asked for.
@@ -58,6 +58,8 @@ pub struct Images<'a> {
     pub pull: Pull,
     /// Which engine is meant.
     pub engine: &'a daemon::Settings,
+    /// What images are to be for, where there is a choice.
+    pub platform: &'a Platform,
     /// What a person reads.
     pub output: &'a Output,
 }
@@ -71,16 +73,16 @@ impl Images<'_> {
         let named = |name: &Reference, stored| Ok(InStore { name: name.familiar(), stored, engine_id: None });
         match place {
             Place::Layout { folder, tag } => {
-                let stored = read_layout(self.store, folder, tag.as_deref(), here())?;
+                let stored = read_layout(self.store, folder, tag.as_deref(), self.platform)?;
                 Ok(InStore { name: place.to_string(), stored, engine_id: None })
             }
             Place::Archive { file, name } => {
-                let found = read_archive(self.store, file, name.as_ref(), here())?;
+                let found = read_archive(self.store, file, name.as_ref(), self.platform)?;
                 Ok(InStore { name: place.to_string(), stored: found.stored, engine_id: None })
             }
             Place::Engine(Some(name)) => self.of_engine(name),
             Place::Engine(None) => Err(Error::new("`docker:` names no image")).hint("write `docker:NAME`"),
-            Place::Registry(name) => named(name, registry::pull(self.registries, name, self.store, self.output)?),
+            Place::Registry(name) => named(name, self.pull(name)?),
             Place::Store(name) => named(name, self.of_store(name)?),
             Place::Name(name) => named(name, self.named(name)?),
         }
@@ -91,11 +93,14 @@ impl Images<'_> {
     /// # Errors
     /// When there is none of this name.
     pub fn of_store(&self, name: &Reference) -> Result<Stored> {
-        self.store.find(name)?.context(|| format!("there is no image `{name}` in the store")).hint("`cooper images` lists what is there")
+        self.store
+            .find_for(name, self.platform)?
+            .context(|| format!("there is no image `{name}` in the store"))
+            .hint("`cooper images` lists what is there")
     }
 
     fn of_engine(&self, name: &Reference) -> Result<InStore> {
-        let found = Engine::connect(self.engine)?.bring(name, here(), self.store, self.output)?;
+        let found = Engine::connect(self.engine)?.bring(name, self.platform, self.store, self.output)?;
         let found = found.context(|| format!("the engine has no image `{name}`")).hint("`docker images` lists what it has")?;
         // A name keeps it from being pruned.
         self.store.name(name, &found.stored)?;
@@ -109,15 +114,36 @@ impl Images<'_> {
         Ok(InStore { name: name.familiar(), stored, engine_id: Some(found.id) })
     }
 
+    fn pull(&self, name: &Reference) -> Result<Stored> {
+        let wanted = Wanted { name, platform: self.platform.clone(), kept_as: &self.kept_as(name) };
+        registry::pull(self.registries, &wanted, self.store, self.output)
+    }
+
+    /// The name in the store of an image from a registry. One for another processor leaves the name to the image for this one.
+    fn kept_as(&self, name: &Reference) -> Reference {
+        if self.platform.accepts(&Platform::here()) {
+            return name.clone();
+        }
+        let Platform { os, architecture, variant } = self.platform;
+        let repository = format!("cooper/pulled-{os}-{architecture}{variant}:{}", &Digest::of(name.full().as_bytes()).hex()[..32]);
+        Reference::parse(&repository).unwrap_or_else(|_| name.clone())
+    }
+
     fn named(&self, name: &Reference) -> Result<Stored> {
-        let known = self.store.find(name)?;
+        let kept = self.kept_as(name);
+        // An image that was made for this platform alone has the name itself.
+        let fits = |known: &Stored| self.platform.accepts(&Platform::of(&known.image.config));
+        let known = match self.store.find(&kept)? {
+            Some(known) => Some(known),
+            None => self.store.find_for(name, self.platform)?.filter(fits),
+        };
         match (known, self.pull) {
             (Some(known), Pull::IfNotPresent | Pull::Never) => Ok(known),
-            (Some(known), Pull::After(age)) if self.store.since_pull(name).is_some_and(|passed| passed < age) => Ok(known),
+            (Some(known), Pull::After(age)) if self.store.since_pull(&kept).is_some_and(|passed| passed < age) => Ok(known),
             (None, Pull::Never) => Err(Error::new(format!("there is no image `{name}`")))
                 .hint("`cooper images` lists what is there; `--pull-policy if-not-present` asks its registry"),
-            (None, Pull::Always | Pull::After(_) | Pull::IfNotPresent) => registry::pull(self.registries, name, self.store, self.output),
-            (Some(known), Pull::Always | Pull::After(_)) => match registry::pull(self.registries, name, self.store, self.output) {
+            (None, Pull::Always | Pull::After(_) | Pull::IfNotPresent) => self.pull(name),
+            (Some(known), Pull::Always | Pull::After(_)) => match self.pull(name) {
                 Err(error) => {
                     self.output.warn(&format!("using the image `{name}` as it is in the store: {error:?}"));
                     Ok(known)

@@ -3,8 +3,9 @@
 use super::images::Images;
 use super::place::Place;
 use super::referrers::Keeper;
+use super::transfer::Extent;
 use crate::error::Result;
-use crate::image::{Descriptor, Digest, Image, Reference};
+use crate::image::{Descriptor, Digest, Image, Platform, Reference};
 use crate::lifecycle::documents::{BUILD_METADATA_LABEL, LIFECYCLE_METADATA_LABEL};
 use serde::Serialize;
 use serde_json::Value;
@@ -18,7 +19,7 @@ pub struct Description {
     /// Digest of its manifest.
     pub digest: String,
     /// What it runs on, as `linux/amd64`.
-    pub platform: String,
+    pub platform: Platform,
     /// When it says that it was made.
     pub created: String,
     /// Bytes of its layers as they are sent.
@@ -82,16 +83,58 @@ pub struct Layer {
     pub created_by: String,
 }
 
-/// Describes an image. Of one in a registry only the documents are read; what is in a layout, an archive or an engine comes into the store.
+/// Images for several platforms under one name, described.
+#[derive(Debug, Serialize)]
+pub struct IndexDescription {
+    /// Its name.
+    pub name: String,
+    /// Digest of the index.
+    pub digest: String,
+    /// Its images.
+    pub platforms: Vec<Member>,
+}
+
+/// An image of an index.
+#[derive(Debug, Serialize)]
+pub struct Member {
+    /// What it runs on.
+    pub platform: Platform,
+    /// Digest of its manifest.
+    pub digest: String,
+    /// Bytes of its layers as they are sent.
+    pub size: u64,
+}
+
+/// What a name means.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum Inspected {
+    /// One image.
+    Image(Box<Description>),
+    /// Several.
+    Index(IndexDescription),
+}
+
+/// Describes an image, or an index of several. Of one in a registry only the documents are read; what is in a layout, an archive or an engine
+/// comes into the store.
 ///
 /// # Errors
 /// When it is not there or damaged.
-pub fn inspect(place: &Place, images: &Images) -> Result<Description> {
-    let opened = images.open(place)?;
+pub fn inspect(place: &Place, extent: Extent, images: &Images) -> Result<Inspected> {
+    let opened = images.open(place, extent)?;
     let name = opened.name().first().map_or_else(|| place.to_string(), Reference::familiar);
-    let referrers = Keeper::of_source(place, &opened).map(|keeper| images.referrers(keeper, opened.digest(), None)).transpose()?;
+    let digest = opened.digest();
+    if opened.is_index() {
+        let platforms = opened.images().map(|(image, digest)| Member {
+            platform: Platform::of(&image.config),
+            digest: digest.to_string(),
+            size: image.compressed_size(),
+        });
+        return Ok(Inspected::Index(IndexDescription { name, digest: digest.to_string(), platforms: platforms.collect() }));
+    }
+    let referrers = Keeper::of_source(place, &opened).map(|keeper| images.referrers(keeper, digest, None)).transpose()?;
     let referrers = referrers.map(|referrers| referrers.into_iter().map(Referrer::from).collect());
-    Ok(Description { referrers, ..describe(name, opened.image(), opened.digest()) })
+    Ok(Inspected::Image(Box::new(Description { referrers, ..describe(name, opened.image()?, digest) })))
 }
 
 fn describe(name: String, image: &Image, digest: &Digest) -> Description {
@@ -108,7 +151,7 @@ fn describe(name: String, image: &Image, digest: &Digest) -> Description {
     Description {
         name,
         digest: digest.to_string(),
-        platform: format!("{}/{}", image.config.os, image.config.architecture),
+        platform: Platform::of(&image.config),
         created: image.config.created.clone(),
         size: image.compressed_size(),
         user: image.config.config.user.clone(),

@@ -1,11 +1,10 @@
 //! The lifecycle as an image: platforms start the phases that work with credentials in it where they do not trust a builder, and `pack`
 //! puts its highest layer onto run images that are extended (BIMG-23).
 
-use super::images::here;
 use super::lifecycle_package::{STANDS_FOR, versions, write_programs};
 use crate::archive::{Entry, TarWriter};
 use crate::error::Result;
-use crate::image::{CREATED, Config, History, Image, Layer, Reference, RunConfig};
+use crate::image::{CREATED, Config, History, Image, Layer, Platform, Reference, RunConfig};
 use crate::store::{Store, Stored};
 use launcher::api::{BUILDPACK, PLATFORM};
 use serde_json::json;
@@ -23,9 +22,9 @@ const ACCOUNTS: [(&str, &str); 2] = [
 /// # Errors
 /// When the store cannot be written.
 pub fn make(name: &Reference, store: &Store) -> Result<Stored> {
-    let (os, architecture) = here();
+    let Platform { os, architecture, .. } = Platform::here();
     let mut image = Image { layers: vec![base(store)?, programs(store)?], ..Image::default() };
-    image.config = Config { architecture: architecture.into(), os: os.into(), created: CREATED.into(), ..Config::default() };
+    image.config = Config { architecture, os, created: CREATED.into(), ..Config::default() };
     image.config.config = RunConfig {
         env: Some(vec!["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".into()]),
         labels: Some(labels()),

@@ -2,7 +2,7 @@
 //! and where they are; sending it brings them into its repository.
 
 use crate::error::{Advice, Context, Error, Result};
-use crate::image::{Config, Descriptor, Documents, Image, Index, Reference, media_type, to_json};
+use crate::image::{Descriptor, Documents, Image, Index, Platform, Reference, media_type, to_json};
 use crate::output::Output;
 use crate::registry::{Blob, Push, Registries, Source};
 use crate::store::Store;
@@ -176,19 +176,23 @@ impl Lists<'_> {
 
     fn push_member(&self, member: &Member, list: &Reference) -> Result<()> {
         let digest = &member.descriptor.digest;
-        let here = Reference::parse(&format!("{}/{}@{digest}", list.registry(), list.repository()))?;
+        let here = list.pinned(digest);
         let source = Reference::parse(&member.name)?;
         let (documents, layers) = match self.store.read(digest) {
             Ok(stored) => (self.store.documents(&stored)?, stored.image.layers),
             Err(_) => {
-                let pinned = Reference::parse(&format!("{}/{}@{digest}", source.registry(), source.repository()))?;
-                let found = self.registries.members(&pinned)?.into_iter().next().context(|| "its registry does not have it any more")?;
+                let found = self
+                    .registries
+                    .members(&source.pinned(digest))?
+                    .into_iter()
+                    .next()
+                    .context(|| "its registry does not have it any more")?;
                 let remote = found.remote;
                 let documents = Documents { config: remote.config_bytes, manifest: remote.manifest_bytes, descriptor: remote.manifest };
                 (documents, remote.image.layers)
             }
         };
-        self.output.detail(&format!("sending {} for {}", member.name, platform(&member.descriptor)));
+        self.output.detail(&format!("sending {} for {}", member.name, Platform::of_entry(&member.descriptor)));
         let blobs = layers.into_iter().map(|layer| Blob { layer, sources: vec![Source(source.clone())] }).collect();
         self.registries.push(&Push { documents: &documents, blobs, store: self.store, progress: None }, &here)
     }
@@ -205,6 +209,9 @@ impl Lists<'_> {
     }
 
     fn describe(&self, name: &Reference) -> Result<Vec<Descriptor>> {
+        if let Some(index) = self.store.find_index(name)? {
+            return Ok(index.images.into_iter().map(|(descriptor, stored)| described(descriptor, &stored.image)).collect());
+        }
         if let Some(stored) = self.store.find(name)? {
             let size = self.store.blob_path(&stored.digest).metadata().context(|| "cannot read the manifest")?.len();
             let media_type = stored.image.documents().descriptor.media_type;
@@ -254,18 +261,6 @@ fn missing(name: &Reference) -> Error {
 
 /// A descriptor with the machine that an image is for, unless it says that already.
 fn described(descriptor: Descriptor, image: &Image) -> Descriptor {
-    let Config { os, architecture, variant, os_version, .. } = &image.config;
-    let mut platform = Map::new();
-    for (key, value) in [("architecture", architecture), ("os", os), ("os.version", os_version), ("variant", variant)] {
-        if !value.is_empty() {
-            platform.insert(key.into(), value.as_str().into());
-        }
-    }
-    let platform = descriptor.platform.clone().unwrap_or(Value::Object(platform));
+    let platform = descriptor.platform.clone().unwrap_or_else(|| Platform::entry(&image.config));
     Descriptor { platform: Some(platform), ..descriptor }
-}
-
-fn platform(descriptor: &Descriptor) -> String {
-    let part = |key: &str| descriptor.platform.as_ref().and_then(|platform| platform[key].as_str()).unwrap_or_default().to_string();
-    format!("{}/{}", part("os"), part("architecture"))
 }

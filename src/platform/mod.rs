@@ -12,6 +12,7 @@ pub mod doctor;
 pub mod embedded;
 pub mod environment;
 mod extension;
+mod foreign;
 pub mod host;
 pub mod images;
 pub mod inspect;

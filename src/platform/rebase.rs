@@ -14,7 +14,7 @@ use super::images::{Images, InStore};
 use super::place::Place;
 use crate::debian::{Lock, Mirrors};
 use crate::error::{Advice, Context, Error, Result};
-use crate::image::{Digest, Image, Reference};
+use crate::image::{Digest, Image, Platform, Reference};
 use crate::lifecycle::documents::report::ImageReport;
 use crate::lifecycle::documents::run::RunImageNames;
 use crate::lifecycle::rebaser::{self, Rebase, run_image_names};
@@ -131,6 +131,8 @@ pub fn rebase(request: &Request, images: &Images) -> Result<Rebased> {
 }
 
 fn rebase_app(app: &App, request: &Request, known: &Known, images: &Images) -> Result<Rebased> {
+    let platform = Platform::of(&app.image.config);
+    let images = &Images { platform: &platform, ..*images };
     let run = known_run_image(app, request, known, images)?;
     let rebase = Rebase {
         app: &app.image,
@@ -165,7 +167,7 @@ fn known_run_image(app: &App, request: &Request, known: &Known, images: &Images)
     let names = run_image_names(&app.image, Api::new(0, 15)).code(WENT_WRONG)?;
     let of_base = ["id", "metadata"].map(|name| app.image.label(&format!("io.buildpacks.base.{name}")));
     let registry = request.image.name().map(Reference::registry);
-    known.runs.get(format!("{registry:?} {names:?} {of_base:?}"), || run_image(request, app, &names, images))
+    known.runs.get(format!("{registry:?} {names:?} {of_base:?} {}", images.platform), || run_image(request, app, &names, images))
 }
 
 fn run_image(request: &Request, app: &App, names: &RunImageNames, images: &Images) -> Result<RunImage> {
@@ -216,7 +218,7 @@ fn nearest(request: &Request, names: &RunImageNames, app: &App, images: &Images)
 /// Of a run image in a registry, only the documents are read where the app is in a registry too.
 fn bring(place: &Place, request: &Request, app: &App, images: &Images) -> Result<RunImage> {
     if let (true, Place::Name(name) | Place::Registry(name)) = (request.is_published(), place)
-        && let Lookup::Found(remote) = images.registries.find(name)?
+        && let Lookup::Found(remote) = images.registries.find_for(name, images.platform)?
     {
         let (reference, registry) = (remote.identifier(), Some(remote.name));
         return Ok(RunImage { name: name.to_string(), reference, image: remote.image, registry, lock: None });

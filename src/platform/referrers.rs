@@ -124,7 +124,7 @@ impl Images<'_> {
             Keeper::Layout(_) => Vec::new(),
         };
         let blobs = layers.into_iter().map(|layer| Blob { layer, sources: sources.clone() }).collect();
-        let name = Reference::parse(&format!("{}/{}@{}", to.registry(), to.repository(), documents.descriptor.digest))?;
+        let name = to.pinned(&documents.descriptor.digest);
         self.registries.push_all(&Push { documents, blobs, store: self.store, progress: None }, &name)
     }
 }

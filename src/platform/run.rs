@@ -1,6 +1,7 @@
 //! Runs an image of the store, without an engine and without root.
 
 use super::environment::Variable;
+use super::foreign;
 use super::rootfs::{Account, RootFs};
 use crate::error::{Advice, Context, Error, Result};
 use crate::image::{Config, Reference};
@@ -48,8 +49,9 @@ pub fn run(store: &Store, request: &Request) -> Result<u8> {
         .find(&request.image)?
         .context(|| format!("there is no image `{}`", request.image))
         .hint("`cooper images` lists what is there; `cooper build` makes one")?;
+    let emulator = foreign::emulator(&stored.image.config, store).context(|| format!("cannot run `{}`", request.image))?;
     let root = RootFs::unpack(store, &stored.image)?;
-    let spec = describe(&root, &stored.image.config, request)?;
+    let spec = Spec { emulator, ..describe(&root, &stored.image.config, request)? };
     let scratch = store.scratch()?;
     let exit = sandbox::run_attached(scratch.path(), &spec).context(|| format!("cannot run `{}`", request.image))?;
     Ok(exit.code)
@@ -76,6 +78,7 @@ fn describe(root: &RootFs, config: &Config, request: &Request) -> Result<Spec> {
             Reach::Host => Network::Host,
             Reach::Nothing => Network::None,
         },
+        emulator: None,
         writable: root.writable(account.user)?,
     })
 }
@@ -129,8 +132,8 @@ fn names_of_hosts() -> Vec<Mount> {
 mod tests {
     use super::*;
     use crate::archive::{Entry, TarWriter};
-    use crate::image::{History, Image};
-    use crate::sandbox::User;
+    use crate::image::{History, Image, host_architecture};
+    use crate::sandbox::{User, smallest_program};
 
     fn request(entrypoint: Option<&str>, arguments: &[&str]) -> Request {
         Request {
@@ -160,30 +163,11 @@ mod tests {
         assert!(super::command(&Config::default(), &request(None, &[])).is_err());
     }
 
-    /// The smallest program: it ends with status 7.
-    fn program() -> Vec<u8> {
-        let (machine, code): (u8, &[u8]) = if cfg!(target_arch = "x86_64") {
-            (62, &[0xbf, 7, 0, 0, 0, 0xb8, 60, 0, 0, 0, 0x0f, 0x05])
-        } else {
-            (183, &[0xe0, 0, 0x80, 0xd2, 0xa8, 0x0b, 0x80, 0xd2, 0x01, 0, 0, 0xd4])
-        };
-        let word = |value: u64| value.to_le_bytes();
-        let (header, base) = (64 + 56, 0x40_0000);
-        let mut file = vec![0x7f, b'E', b'L', b'F', 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, machine, 0, 1, 0, 0, 0];
-        file.extend([word(base + header), word(64), word(0)].concat());
-        file.extend([0, 0, 0, 0, 64, 0, 56, 0, 1, 0, 64, 0, 0, 0, 0, 0]);
-        file.extend([1, 0, 0, 0, 5, 0, 0, 0]);
-        let length = header + code.len() as u64;
-        file.extend([word(0), word(base), word(base), word(length), word(length), word(0x1000)].concat());
-        file.extend(code);
-        file
-    }
-
     #[test]
     fn an_image_of_the_store_runs() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
-        let program = program();
+        let program = smallest_program(host_architecture(), 7);
         let layer = store
             .put_layer(History::default(), |writer| {
                 let mut tar = TarWriter::new(writer);
@@ -194,6 +178,8 @@ mod tests {
             })
             .unwrap();
         let mut image = Image { layers: vec![layer], config: config() };
+        image.config.os = "linux".into();
+        image.config.architecture = host_architecture().into();
         image.config.config.user = "1002:1000".into();
         let request = request(None, &[]);
         store.tag(&request.image, &store.put_image(&image).unwrap()).unwrap();

@@ -5,7 +5,7 @@ use super::session::{Access, Call, Session};
 use super::{Registries, blob};
 use crate::error::{Advice, Context, Error, Result};
 use crate::http::{Failure, Method, repeatedly};
-use crate::image::{Descriptor, Digest, Documents, Image, Index, Manifest, Reference, host_architecture, media_type};
+use crate::image::{Descriptor, Digest, Documents, Image, Index, Manifest, Platform, Reference, media_type, platforms};
 use serde::Deserialize;
 use std::sync::PoisonError;
 
@@ -25,8 +25,8 @@ pub enum Lookup {
     Found(Box<Remote>),
     /// Nothing.
     Missing,
-    /// Images, but none for this machine's processor (IMG-15); these are there.
-    OtherPlatforms(Vec<String>),
+    /// Images, but none for the platform that was asked for (IMG-15); these are there.
+    OtherPlatforms(String),
 }
 
 /// An image in a registry.
@@ -76,7 +76,15 @@ impl Registries {
     /// # Errors
     /// When the registry cannot be reached, refuses, or has something else under that name.
     pub fn find(&self, name: &Reference) -> Result<Lookup> {
-        let found = self.at_nearest(name, |found| matches!(found, Lookup::Found(_)), |place| self.find_image(place));
+        self.find_for(name, &Platform::here())
+    }
+
+    /// Looks an image up; of a list of images, the one for a platform.
+    ///
+    /// # Errors
+    /// As [`Registries::find`].
+    pub fn find_for(&self, name: &Reference, platform: &Platform) -> Result<Lookup> {
+        let found = self.at_nearest(name, |found| matches!(found, Lookup::Found(_)), |place| self.find_image(place, platform));
         let found = found.context(|| format!("cannot read the image `{}`", name.full()))?;
         Ok(match found {
             Lookup::Found(remote) => Lookup::Found(Box::new(Remote { name: name.clone(), ..*remote })),
@@ -84,7 +92,7 @@ impl Registries {
         })
     }
 
-    fn find_image(&self, name: &Reference) -> Result<Lookup> {
+    fn find_image(&self, name: &Reference, platform: &Platform) -> Result<Lookup> {
         let known = name.digest().map(|digest| format!("{}/{}@{digest}", name.registry(), name.repository()));
         if let Some(found) = known.and_then(|known| self.found.lock().unwrap_or_else(PoisonError::into_inner).get(&known).cloned()) {
             return Ok(Lookup::Found(Box::new(Remote { name: name.clone(), ..found })));
@@ -98,7 +106,7 @@ impl Registries {
                 return Ok(Lookup::Found(Box::new(remote)));
             }
             let index: Index = serde_json::from_slice(&document.bytes).context(|| "the list of images makes no sense")?;
-            let Some(child) = choose(&index, host_architecture()) else { return Ok(Lookup::OtherPlatforms(platforms(&index))) };
+            let Some(child) = platform.choose(&index.manifests) else { return Ok(Lookup::OtherPlatforms(platforms(&index.manifests))) };
             document = manifest(&session, name, child.digest.as_str(), Some(child))?
                 .context(|| format!("the registry lacks the image {}", child.digest))?;
         }
@@ -214,50 +222,4 @@ fn configuration(session: &Session, name: &Reference, manifest: &Manifest) -> Re
     };
     blob::read(session, name.repository(), &manifest.config, &mut restart, &mut receive).context(|| "cannot read the configuration")?;
     Ok(config.into_inner())
-}
-
-fn platform<'a>(manifest: &'a Descriptor, key: &str, default: &'a str) -> &'a str {
-    manifest.platform.as_ref().and_then(|platform| platform[key].as_str()).unwrap_or(default)
-}
-
-/// The first image for Linux on a processor.
-fn choose<'a>(index: &'a Index, architecture: &str) -> Option<&'a Descriptor> {
-    let fits = |manifest: &&Descriptor| {
-        platform(manifest, "os", "linux") == "linux" && platform(manifest, "architecture", "amd64") == architecture
-    };
-    index.manifests.iter().find(fits)
-}
-
-fn platforms(index: &Index) -> Vec<String> {
-    let name = |manifest: &Descriptor| format!("{}/{}", platform(manifest, "os", "linux"), platform(manifest, "architecture", "amd64"));
-    index.manifests.iter().map(name).take(20).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// IMG-15.
-    /// DIST-04.
-    #[test]
-    fn a_list_of_images_is_asked_for_this_processor() {
-        let entry = |platform: serde_json::Value, text: &str| Descriptor {
-            platform: (!platform.is_null()).then_some(platform),
-            ..Descriptor::of(media_type::MANIFEST, text.as_bytes())
-        };
-        let index = Index {
-            manifests: vec![
-                entry(serde_json::json!({"os": "unknown", "architecture": "unknown"}), "attestation"),
-                entry(serde_json::json!({"os": "windows", "architecture": "arm64"}), "windows"),
-                entry(serde_json::json!({"os": "linux", "architecture": "arm64"}), "arm64"),
-                entry(serde_json::Value::Null, "plain"),
-            ],
-            ..Index::default()
-        };
-        let chosen = |architecture: &str| choose(&index, architecture).map(|manifest| manifest.digest.clone());
-        assert_eq!(chosen("arm64"), Some(Digest::of(b"arm64")));
-        assert_eq!(chosen("amd64"), Some(Digest::of(b"plain")));
-        assert_eq!(chosen("s390x"), None);
-        assert_eq!(platforms(&index), ["unknown/unknown", "windows/arm64", "linux/arm64", "linux/amd64"]);
-    }
 }

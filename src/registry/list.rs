@@ -1,15 +1,26 @@
 //! Lists of images in registries: reading all that one has, and putting one together in a repository.
 
-use super::find::{DEEPEST, image, is_list, manifest};
+use super::find::{DEEPEST, Document, image, is_list, manifest};
 use super::{Registries, Remote};
-use crate::error::{Context, Error, Result};
+use crate::error::{Advice, Context, Error, Result};
 use crate::http::{Body, Method, repeatedly};
-use crate::image::{Descriptor, Index, Reference};
+use crate::image::{Descriptor, Digest, Index, Reference};
 use crate::registry::fault::fault;
-use crate::registry::session::{Access, Call};
+use crate::registry::session::{Access, Call, Session};
 
 /// A list with more images is refused.
 const MOST_IMAGES: usize = 500;
+
+/// A list of images in a registry, with all that it lists.
+#[derive(Clone, Debug)]
+pub struct RemoteIndex {
+    /// What points to it.
+    pub descriptor: Descriptor,
+    /// Itself, byte for byte.
+    pub document: Vec<u8>,
+    /// Its images.
+    pub images: Vec<Remote>,
+}
 
 /// An image of a list, and where it is.
 #[derive(Clone, Debug)]
@@ -29,6 +40,31 @@ impl Registries {
         self.find_members(name).context(|| format!("cannot read the image `{}`", name.full()))
     }
 
+    /// The list that a name means, whole; nothing where it means a single image, or nothing.
+    ///
+    /// # Errors
+    /// When the registry cannot be reached, refuses, lacks an image of the list, or has a list of lists.
+    pub fn index(&self, name: &Reference) -> Result<Option<RemoteIndex>> {
+        self.find_index(name).context(|| format!("cannot read the image `{}`", name.full()))
+    }
+
+    fn find_index(&self, name: &Reference) -> Result<Option<RemoteIndex>> {
+        let session = self.session(name)?;
+        let Some(found) = manifest(&session, name, name.wanted(), None)? else { return Ok(None) };
+        if !is_list(&found)? {
+            return Ok(None);
+        }
+        let mut images = Vec::new();
+        for child in entries(&found)? {
+            let document = child_document(&session, name, &child)?;
+            if is_list(&document)? {
+                return Err(Error::new("it is a list of lists of images")).hint("name one image with `--platform`");
+            }
+            images.push(image(&session, name, document)?);
+        }
+        Ok(Some(RemoteIndex { descriptor: found.descriptor, document: found.bytes, images }))
+    }
+
     fn find_members(&self, name: &Reference) -> Result<Vec<Member>> {
         let session = self.session(name)?;
         let Some(found) = manifest(&session, name, name.wanted(), None)? else { return Ok(Vec::new()) };
@@ -38,14 +74,13 @@ impl Registries {
                 members.push(Member { descriptor, remote: image(&session, name, document)? });
                 continue;
             }
-            let index: Index = serde_json::from_slice(&document.bytes).context(|| "the list of images makes no sense")?;
-            if depth == DEEPEST || lists.len() + members.len() + index.manifests.len() > MOST_IMAGES {
+            let children = entries(&document)?;
+            if depth == DEEPEST || lists.len() + members.len() + children.len() > MOST_IMAGES {
                 return Err(Error::new(format!("it is a list of more than {MOST_IMAGES} images, or of lists of lists of lists")));
             }
             // The last is looked at first.
-            for child in index.manifests.into_iter().rev().filter(is_image) {
-                let document = manifest(&session, name, child.digest.as_str(), Some(&child))?;
-                let document = document.context(|| format!("the registry lacks the image {}", child.digest))?;
+            for child in children.into_iter().rev().filter(is_image) {
+                let document = child_document(&session, name, &child)?;
                 lists.push((child, document, depth + 1));
             }
         }
@@ -57,6 +92,9 @@ impl Registries {
     /// # Errors
     /// When the registry cannot be reached or refuses.
     pub fn push_list(&self, list: &[u8], media_type: &str, name: &Reference) -> Result<()> {
+        if self.names(name, &Digest::of(list)) {
+            return Ok(());
+        }
         let session = self.session(name)?;
         let path = format!("manifests/{}", name.tag().unwrap_or("latest"));
         let headers = vec![("content-type", media_type.to_string())];
@@ -67,6 +105,21 @@ impl Registries {
             if matches!(response.status(), 201 | 202 | 204) { Ok(()) } else { Err(fault(response)) }
         })
     }
+}
+
+/// What a list lists.
+fn entries(list: &Document) -> Result<Vec<Descriptor>> {
+    let index: Index = serde_json::from_slice(&list.bytes).context(|| "the list of images makes no sense")?;
+    if index.manifests.len() > MOST_IMAGES {
+        Err(Error::new(format!("it is a list of more than {MOST_IMAGES} images")))
+    } else {
+        Ok(index.manifests)
+    }
+}
+
+fn child_document(session: &Session, name: &Reference, child: &Descriptor) -> Result<Document> {
+    let document = manifest(session, name, child.digest.as_str(), Some(child))?;
+    document.context(|| format!("the registry lacks the image {}", child.digest))
 }
 
 /// Attestations of builds stand in lists too, for no machine.

@@ -31,7 +31,7 @@ pub use find::{Lookup, Remote};
 pub use list::Member;
 pub use new_blob::NewBlob;
 pub use publish::Publish;
-pub use pull::pull;
+pub use pull::{Wanted, pull};
 pub use push::{Blob, Push, Source};
 
 use crate::error::{Context, Result};

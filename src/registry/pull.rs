@@ -2,7 +2,7 @@
 
 use super::{Lookup, Registries};
 use crate::error::{Advice, Context, Error, Result};
-use crate::image::{Layer, Reference};
+use crate::image::{Layer, Platform, Reference};
 use crate::output::{Output, Progress};
 use crate::store::{BlobWriter, Store, Stored};
 use std::cell::RefCell;
@@ -13,24 +13,36 @@ use std::sync::{Mutex, PoisonError};
 /// How many layers arrive at once.
 pub(super) const AT_ONCE: usize = 4;
 
-/// Brings an image into the store, under its name, with the very bytes of its documents. Layers that are there are not fetched.
+/// An image to pull.
+pub struct Wanted<'a> {
+    /// Its name.
+    pub name: &'a Reference,
+    /// Which one, of a list of images.
+    pub platform: Platform,
+    /// Its name in the store.
+    pub kept_as: &'a Reference,
+}
+
+/// Brings an image into the store, with the very bytes of its documents. Layers that are there are not fetched.
 ///
 /// # Errors
 /// When the registry does not have it, has it for other processors only, or sends something else; or when the store cannot be written.
-pub fn pull(registries: &Registries, name: &Reference, store: &Store, output: &Output) -> Result<Stored> {
+pub fn pull(registries: &Registries, wanted: &Wanted, store: &Store, output: &Output) -> Result<Stored> {
+    let Wanted { name, platform, kept_as } = wanted;
     let describe = || format!("cannot pull the image `{}`", name.full());
-    let remote = match registries.find(name)? {
+    let remote = match registries.find_for(name, platform)? {
         Lookup::Found(remote) => remote,
         Lookup::Missing => return Err(Error::new("the registry does not have it")).context(describe).hint("check the name and the tag"),
         Lookup::OtherPlatforms(found) => {
-            return Err(Error::new(format!("the registry has it for {} only", found.join(", ")))).context(describe);
+            let cause = Error::new(format!("the registry has it for {found}, not for {platform}"));
+            return Err(cause).context(describe);
         }
     };
     fetch_layers(registries, &remote.name, &remote.image.layers, store, output).context(describe)?;
     store.put(&remote.manifest.media_type, &remote.manifest_bytes)?;
     store.put(crate::image::media_type::CONFIG, &remote.config_bytes)?;
-    store.tag(name, &remote.manifest)?;
-    store.note_pull(name)?;
+    store.tag(kept_as, &remote.manifest)?;
+    store.note_pull(kept_as)?;
     store.read(&remote.manifest.digest)
 }
 

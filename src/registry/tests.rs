@@ -1,5 +1,5 @@
 use super::*;
-use crate::image::{Config, Descriptor, Documents, History, Image, host_architecture, media_type};
+use crate::image::{Config, Descriptor, Documents, History, Image, Platform, host_architecture, media_type};
 use crate::output::Output;
 use crate::store::Store;
 use server::Registry;
@@ -13,6 +13,10 @@ pub mod server;
 
 fn registries() -> Registries {
     Registries::new(Credentials::default(), Vec::new())
+}
+
+fn wanted(name: &Reference) -> Wanted<'_> {
+    Wanted { name, platform: Platform::here(), kept_as: name }
 }
 
 fn store() -> (tempfile::TempDir, Store) {
@@ -53,7 +57,7 @@ fn what_is_pushed_is_pulled_again() {
     let name = name(&server, "a/b:1");
     let documents = push(&registries(), &image, &[], &source, &name).unwrap();
     let (_other, target) = store();
-    let pulled = pull(&registries(), &name, &target, &Output::quiet()).unwrap();
+    let pulled = pull(&registries(), &wanted(&name), &target, &Output::quiet()).unwrap();
     assert_eq!(pulled.digest, documents.descriptor.digest);
     assert!(image.layers.iter().all(|layer| target.has_blob(&layer.blob.digest)));
     assert_eq!(target.find(&name).unwrap().unwrap().digest, pulled.digest);
@@ -63,7 +67,7 @@ fn what_is_pushed_is_pulled_again() {
     assert_eq!(registries().tags(&name).unwrap(), ["1"]);
     // Nothing is fetched twice, and a tag that moved is followed.
     let before = server.requests().len();
-    pull(&registries(), &name, &target, &Output::quiet()).unwrap();
+    pull(&registries(), &wanted(&name), &target, &Output::quiet()).unwrap();
     assert!(
         !server.requests()[before..]
             .iter()
@@ -80,7 +84,7 @@ fn a_certificate_that_nobody_vouches_for_is_taken_only_where_that_was_said() {
     let name = name(&server, "a:1");
     let documents = push(&registries(), &image(vec![layer(&store, "one")]), &[], &store, &name).unwrap();
     let (_other, target) = self::store();
-    assert_eq!(pull(&registries(), &name, &target, &Output::quiet()).unwrap().digest, documents.descriptor.digest);
+    assert_eq!(pull(&registries(), &wanted(&name), &target, &Output::quiet()).unwrap().digest, documents.descriptor.digest);
     let url = format!("https://{}/v2/", server.host());
     let request = crate::http::Request {
         method: crate::http::Method::GET,
@@ -110,7 +114,7 @@ fn a_mirror_is_read_before_its_registry_and_never_written() {
     for (place, served) in [(mirror.name("cache"), true), (mirror.host(), false), ("127.0.0.1:1".into(), false)] {
         let before = server.requests().len();
         let (_other, target) = self::store();
-        let pulled = pull(&with(place.clone()), &of_server, &target, &Output::quiet()).unwrap();
+        let pulled = pull(&with(place.clone()), &wanted(&of_server), &target, &Output::quiet()).unwrap();
         assert_eq!(pulled.digest, documents.descriptor.digest);
         assert_eq!(server.requests()[before..].is_empty(), served, "{place}");
     }

@@ -56,6 +56,11 @@ impl Inside<'_> {
         if !matches!(channel::receive_byte(&self.stage)?, Some((signs::MAPPED, _))) {
             return Ok(0);
         }
+        // Before the root changes, because the emulator is one of this machine's programs.
+        let _handlers = match &self.spec.emulator {
+            Some(emulator) if self.identity.has_namespace() => Some(emulator.register()?),
+            Some(_) | None => None,
+        };
         if !self.identity.has_mounts() {
             flat::enter(self.scratch, self.spec)?;
         } else {

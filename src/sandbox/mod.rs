@@ -9,6 +9,7 @@
 mod address;
 mod channel;
 mod compare;
+mod emulator;
 mod filter;
 mod flat;
 mod identity;
@@ -28,6 +29,9 @@ mod syscall;
 #[cfg(test)]
 mod tests;
 
+#[cfg(test)]
+pub use emulator::smallest_program;
+pub use emulator::{Emulator, PROCESSORS, emulator};
 pub use probe::{Finding, Mode, probe};
 pub use spec::{Access, Mount, Network, Privileges, Publish, Spec, Stream, Upper, User};
 pub use stage::entry_point;

@@ -1,5 +1,6 @@
 //! What this machine allows: each thing is tried, because settings and versions do not tell what a security module refuses.
 
+use super::emulator::Emulator;
 use super::identity;
 use super::mount::{self, CLOSED, NO_PROGRAMS};
 use super::publish;
@@ -106,6 +107,12 @@ const LANDLOCK: &str = "boot a kernel with Landlock (`lsm=landlock,...`), Linux 
 const LISTENER: &str = "Linux 5.6 or later, and no other program that watches system calls; in a container `--cap-add SYS_PTRACE`; a port as itself, as `8080:8080`, needs nothing";
 
 impl Finding {
+    /// Whether programs of a processor run, by what [`super::emulator`] says.
+    pub fn of_processor(processor: &str, found: Result<Option<Emulator>>) -> Self {
+        let remedy = found.as_ref().err().and_then(|error| error.nearest_hint()).unwrap_or_default().to_string();
+        Self::new(&format!("builds for linux/{processor}"), false, found.map(drop), &remedy)
+    }
+
     fn new(what: &str, required: bool, result: Result<()>, remedy: &str) -> Self {
         let (works, reason) = match result {
             Ok(()) => (true, "works".to_string()),
@@ -126,10 +133,11 @@ fn landlock() -> Finding {
 }
 
 const MOUNTS: i32 = libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWIPC;
-const IN_NAMESPACE: i32 = MOUNTS | libc::CLONE_NEWUSER;
+/// Namespaces of an attempt that needs no root.
+pub const IN_NAMESPACE: i32 = MOUNTS | libc::CLONE_NEWUSER;
 
 /// Tries something in a child in namespaces of its own.
-fn attempt(namespaces: i32, action: impl FnOnce() -> Result<()>) -> Result<()> {
+pub fn attempt(namespaces: i32, action: impl FnOnce() -> Result<()>) -> Result<()> {
     let (mut answer, send) = std::io::pipe().context(|| "cannot make a pipe")?;
     let (uid, gid) = (geteuid().as_raw(), getegid().as_raw());
     let Some((pid, _)) = syscall::clone_process(namespaces).context(|| "cannot make namespaces")? else {

@@ -1,5 +1,6 @@
 //! What to run, apart from how.
 
+use super::emulator::Emulator;
 use crate::error::{Context, Error, Result};
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
@@ -29,6 +30,8 @@ pub struct Spec {
     pub privileges: Privileges,
     /// What the program can reach by network.
     pub network: Network,
+    /// What runs programs for another processor, where this machine does not do that by itself.
+    pub emulator: Option<Emulator>,
     /// Paths that the image lets this user write, beside writable mounts and the folders for temporary files. They matter where all files
     /// of the root file system belong to the caller; elsewhere the files' own owners and modes decide.
     #[serde(with = "paths")]

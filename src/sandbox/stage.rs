@@ -6,7 +6,7 @@ use super::identity::Identity;
 use super::init::{self, Processes};
 use super::publish::Ports;
 use super::spec::{Network, Spec};
-use super::{flat, probe, rootfs, settle, syscall};
+use super::{emulator, flat, probe, rootfs, settle, syscall};
 use crate::error::{Advice, Context, Error, Result};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{DumpableBehavior, Pid, WaitOptions, WaitStatus, waitpid};
@@ -28,6 +28,8 @@ pub enum Request {
     Run { scratch: PathBuf, spec: Box<Spec> },
     /// Say what this machine allows, for a store in this folder.
     Probe { folder: PathBuf },
+    /// Say what runs programs for a processor, with a store in this folder.
+    Emulator { folder: PathBuf, architecture: String },
 }
 
 /// What init tells the stage.
@@ -72,6 +74,10 @@ fn serve(socket: &UnixStream) -> Result<u8> {
     match request {
         Request::Run { scratch, spec } => run(socket, &scratch, &spec),
         Request::Probe { folder } => channel::send(socket, &probe::examine(&folder)).map(|()| 0),
+        Request::Emulator { folder, architecture } => {
+            let found = emulator::find(&folder, &architecture).map_err(|error| Failure::from(&error));
+            channel::send(socket, &found).map(|()| 0)
+        }
     }
 }
 

@@ -1,9 +1,10 @@
 //! Images from OCI image layouts of other people's: every blob is hashed on its way into the store.
 
 use super::members::{LONGEST_DOCUMENT, Members};
-use super::{Store, Stored, index};
-use crate::error::{Context, Error, Result};
-use crate::image::{Descriptor, Digest, Hashing, Index, Manifest, media_type};
+use super::platforms::is_index;
+use super::{Store, Stored, StoredIndex, index};
+use crate::error::{Advice, Context, Error, Result};
+use crate::image::{Descriptor, Digest, Hashing, Index, Manifest, Platform, platforms};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::path::Path;
@@ -44,14 +45,45 @@ pub(super) enum Shelf<'a> {
 }
 
 /// Brings an image out of the layout in `folder` into the store: the one named `tag`, or the only one. Of an image for several machines
-/// it is the one for `os` and `architecture`.
+/// it is the one for `platform`.
 ///
 /// # Errors
 /// When the folder is no layout, has no such image, or a blob is missing or damaged.
-pub fn read_layout(store: &Store, folder: &Path, tag: Option<&str>, platform: (&str, &str)) -> Result<Stored> {
-    let describe = || format!("cannot read the OCI layout `{}`", folder.display());
+pub fn read_layout(store: &Store, folder: &Path, tag: Option<&str>, platform: &Platform) -> Result<Stored> {
+    let read = || {
+        let shelf = Shelf::Folder(folder);
+        let manifest = shelf.for_platform(layout_entry(folder, tag)?, platform)?;
+        read_shelf(store, &shelf, &manifest)
+    };
+    read().context(|| format!("cannot read the OCI layout `{}`", folder.display()))
+}
+
+/// Brings all images of an index in the layout in `folder` into the store, without a name; nothing where the name means a single image.
+///
+/// # Errors
+/// As [`read_layout`], and when the index lists indexes.
+pub fn read_layout_index(store: &Store, folder: &Path, tag: Option<&str>) -> Result<Option<StoredIndex>> {
+    let read = || {
+        let (shelf, entry) = (Shelf::Folder(folder), layout_entry(folder, tag)?);
+        if !is_index(&entry) {
+            return Ok(None);
+        }
+        let bytes = shelf.document(&entry)?;
+        let index: Index = serde_json::from_slice(&bytes).context(|| format!("the index {} is damaged", entry.digest))?;
+        if index.manifests.iter().any(is_index) {
+            return Err(Error::new("it is a list of lists of images")).hint("name one image with `--platform`");
+        }
+        index.manifests.iter().try_for_each(|manifest| read_shelf(store, &shelf, manifest).map(drop))?;
+        store.put(&entry.media_type, &bytes)?;
+        store.read_index(&entry).map(Some)
+    };
+    read().context(|| format!("cannot read the OCI layout `{}`", folder.display()))
+}
+
+/// What a layout has under a name, or the only thing that it has.
+fn layout_entry(folder: &Path, tag: Option<&str>) -> Result<Descriptor> {
     if !folder.join("index.json").is_file() {
-        return Err(Error::new("there is no `index.json`")).context(describe);
+        return Err(Error::new("there is no `index.json`"));
     }
     let index = index::read(folder)?;
     // What refers to an image has no name and is none.
@@ -60,19 +92,15 @@ pub fn read_layout(store: &Store, folder: &Path, tag: Option<&str>, platform: (&
         None => entry.artifact_type.is_empty(),
     };
     let mut found = index.manifests.iter().filter(named);
-    let entry = match (found.next(), found.next(), tag) {
-        (Some(entry), None, _) | (Some(entry), Some(_), Some(_)) => entry.clone(),
+    match (found.next(), found.next(), tag) {
+        (Some(entry), None, _) | (Some(entry), Some(_), Some(_)) => Ok(entry.clone()),
         (Some(_), Some(_), None) => {
             let names: Vec<&str> = index.manifests.iter().filter_map(index::name_of).map(String::as_str).collect();
-            return Err(Error::new("it has several images").hint(format!("name one as `oci:DIR:TAG`: {}", names.join(", "))))
-                .context(describe);
+            Err(Error::new("it has several images").hint(format!("name one as `oci:DIR:TAG`: {}", names.join(", "))))
         }
-        (None, _, Some(tag)) => return Err(Error::new(format!("it has no image `{tag}`"))).context(describe),
-        (None, _, None) => return Err(Error::new("it has no image")).context(describe),
-    };
-    let shelf = Shelf::Folder(folder);
-    let manifest = shelf.for_platform(entry, platform).context(describe)?;
-    read_shelf(store, &shelf, &manifest).context(describe)
+        (None, _, Some(tag)) => Err(Error::new(format!("it has no image `{tag}`"))),
+        (None, _, None) => Err(Error::new("it has no image")),
+    }
 }
 
 /// Brings the image of a manifest into the store, with the very bytes of its documents.
@@ -97,15 +125,15 @@ pub(super) fn bring_blobs(store: &Store, shelf: &Shelf, manifest: &Descriptor) -
 
 impl Shelf<'_> {
     /// The manifest for a platform, of an entry that may be a list of images.
-    pub fn for_platform(&self, mut entry: Descriptor, (os, architecture): (&str, &str)) -> Result<Descriptor> {
+    pub fn for_platform(&self, mut entry: Descriptor, platform: &Platform) -> Result<Descriptor> {
         for _ in 0..DEEPEST {
-            if entry.media_type != media_type::INDEX && entry.media_type != media_type::DOCKER_INDEX {
+            if !is_index(&entry) {
                 return Ok(entry);
             }
             let index: Index =
                 serde_json::from_slice(&self.document(&entry)?).context(|| format!("the index {} is damaged", entry.digest))?;
-            let fits = |entry: &&Descriptor| entry.platform.as_ref().is_some_and(|of| of["os"] == os && of["architecture"] == architecture);
-            entry = index.manifests.iter().find(fits).cloned().context(|| format!("the image is not for {os}/{architecture}"))?;
+            let found = platform.choose(&index.manifests).cloned();
+            entry = found.context(|| format!("the image is for {}, not for {platform}", platforms(&index.manifests)))?;
         }
         Err(Error::new("its indexes are nested too deeply"))
     }

@@ -19,12 +19,21 @@ pub(super) fn initialise(root: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Writes an image with all its layers into the layout in `folder`, under the name `tag`. Other images in it stay.
+/// Writes images with all their layers into the layout in `folder`. What the name `tag` means there then is `root`: one of them, or their
+/// index. Other images in it stay.
 ///
 /// # Errors
 /// When the folder cannot be written, or a layer is missing from the store.
-pub fn write_layout(store: &Store, image: &Stored, folder: &Path, tag: &str) -> Result<()> {
+pub fn write_layout(store: &Store, images: &[Stored], root: &Descriptor, folder: &Path, tag: &str) -> Result<()> {
     initialise(folder)?;
+    images.iter().try_for_each(|image| copy_image(store, image, folder))?;
+    copy_blob(store, &root.digest, folder).context(|| format!("cannot write the image to `{}`", folder.display()))?;
+    let mut contents = index::read(folder)?;
+    index::set(&mut contents, tag, root);
+    index::write(folder, folder, &contents)
+}
+
+fn copy_image(store: &Store, image: &Stored, folder: &Path) -> Result<()> {
     let manifest: Manifest = store.document(&image.digest)?;
     for digest in blobs(store, &image.digest)? {
         // A layer that is there need not be in the store.
@@ -33,9 +42,7 @@ pub fn write_layout(store: &Store, image: &Stored, folder: &Path, tag: &str) -> 
         }
         copy_blob(store, &digest, folder).context(|| format!("cannot write the image to `{}`", folder.display()))?;
     }
-    let mut contents = index::read(folder)?;
-    index::set(&mut contents, tag, &descriptor(store, image)?);
-    index::write(folder, folder, &contents)
+    Ok(())
 }
 
 /// Whether the layout in `folder` has a blob.

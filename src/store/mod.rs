@@ -11,6 +11,7 @@ mod layout;
 mod lists;
 mod lock;
 mod members;
+mod platforms;
 mod prune;
 mod pulled;
 mod referrers;
@@ -20,9 +21,10 @@ mod verify;
 
 pub use blob::{BlobWriter, NewLayer};
 pub use docker_archive::{write_docker_archive, write_layout_archive};
-pub use import::read_layout;
+pub use import::{read_layout, read_layout_index};
 pub use layout::{layout_has, write_layout};
 pub use lock::Lock;
+pub use platforms::StoredIndex;
 pub use prune::remove_tree;
 pub use referrers::{layout_referrers, read_referrer, write_referrer};
 pub use saved::{read_archive, read_opened_archive};
@@ -32,6 +34,7 @@ use crate::archive::{Form, LayerWriter};
 use crate::error::{Advice, Context, Result};
 use crate::image::{Config, Descriptor, Digest, History, Image, Layer, Manifest, Reference, media_type};
 use crate::output::Output;
+use platforms::is_index;
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -53,13 +56,15 @@ pub struct Stored {
     pub digest: Digest,
 }
 
-/// One name in the store and the image that it names.
+/// One name in the store and what it names.
 #[derive(Clone, Debug)]
 pub struct Named {
     /// The full name.
     pub name: String,
-    /// What it names.
-    pub stored: Stored,
+    /// Digest of the image's manifest, or of the index of several.
+    pub digest: Digest,
+    /// The image; of an index, all that are there.
+    pub images: Vec<Stored>,
 }
 
 impl Store {
@@ -229,21 +234,6 @@ impl Store {
         Ok(found)
     }
 
-    /// The image with this name.
-    ///
-    /// # Errors
-    /// When it is there but cannot be read.
-    pub fn find(&self, name: &Reference) -> Result<Option<Stored>> {
-        let full = name.full();
-        let index = index::read(&self.root)?;
-        let found = index.manifests.iter().find(|manifest| match name.digest() {
-            // A name may pin a list of images, of which the store has one.
-            Some(digest) => &manifest.digest == digest || index::name_of(manifest) == Some(&full),
-            None => index::name_of(manifest) == Some(&full),
-        });
-        found.map(|manifest| self.read(&manifest.digest)).transpose()
-    }
-
     /// All names, sorted.
     ///
     /// # Errors
@@ -252,7 +242,12 @@ impl Store {
         let mut all = Vec::new();
         for manifest in index::read(&self.root)?.manifests {
             if let Some(name) = index::name_of(&manifest) {
-                all.push(Named { name: name.clone(), stored: self.read(&manifest.digest)? });
+                let images = if is_index(&manifest) {
+                    self.read_index(&manifest)?.images.into_iter().map(|(_, stored)| stored).collect()
+                } else {
+                    vec![self.read(&manifest.digest)?]
+                };
+                all.push(Named { name: name.clone(), digest: manifest.digest, images });
             }
         }
         all.sort_by(|one, other| one.name.cmp(&other.name));

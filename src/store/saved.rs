@@ -6,7 +6,7 @@ use super::members::Members;
 use super::{Store, Stored};
 use crate::archive::{Form, decompressed};
 use crate::error::{Context, Error, Result};
-use crate::image::{Config, Descriptor, Digest, History, Index, Manifest, Reference, layout, media_type, to_json};
+use crate::image::{Config, Descriptor, Digest, History, Index, Manifest, Platform, Reference, layout, media_type, to_json};
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::fs::File;
@@ -40,7 +40,7 @@ pub struct FromArchive {
 ///
 /// # Errors
 /// When the file is no archive, has no such image, or something is missing or damaged.
-pub fn read_archive(store: &Store, file: &Path, name: Option<&Reference>, platform: (&str, &str)) -> Result<FromArchive> {
+pub fn read_archive(store: &Store, file: &Path, name: Option<&Reference>, platform: &Platform) -> Result<FromArchive> {
     let describe = || format!("cannot read the archive `{}`", file.display());
     let opened = File::open(file).context(describe)?;
     read_opened_archive(store, opened, name, platform).context(describe)
@@ -50,7 +50,7 @@ pub fn read_archive(store: &Store, file: &Path, name: Option<&Reference>, platfo
 ///
 /// # Errors
 /// When the file is no archive, has no such image, or something is missing or damaged.
-pub fn read_opened_archive(store: &Store, file: File, name: Option<&Reference>, platform: (&str, &str)) -> Result<FromArchive> {
+pub fn read_opened_archive(store: &Store, file: File, name: Option<&Reference>, platform: &Platform) -> Result<FromArchive> {
     let members = Members::open(file, &store.root().join("tmp"))?;
     let entries = members.document("manifest.json")?;
     let entries: Option<Vec<Entry>> =
@@ -139,7 +139,7 @@ fn read_layer(store: &Store, members: &Members, file: &str, diff_id: &Digest) ->
 
 /// The blobs of compressed layers that are in the store, by what they hold.
 fn known_layers(store: &Store) -> Result<HashMap<Digest, Descriptor>> {
-    let images = store.list()?.into_iter().map(|named| named.stored.image);
+    let images = store.list()?.into_iter().flat_map(|named| named.images).map(|stored| stored.image);
     let layers = images.flat_map(|image| image.layers).filter(|layer| layer.blob.media_type == media_type::LAYER_GZIP);
     Ok(layers.filter(|layer| store.has_blob(&layer.blob.digest)).map(|layer| (layer.diff_id, layer.blob)).collect())
 }

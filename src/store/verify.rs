@@ -1,6 +1,7 @@
 //! Reads everything in the store and says what is not as it should be.
 
 use super::layout::blobs;
+use super::platforms::is_index;
 use super::{Store, index};
 use crate::error::{Context, Result};
 use crate::image::{Digest, Hashing};
@@ -37,9 +38,16 @@ impl Store {
         }
         for manifest in index::read(&self.root)?.manifests {
             let subject = index::name_of(&manifest).cloned().unwrap_or_else(|| manifest.digest.to_string());
-            match self.read(&manifest.digest).and_then(|stored| blobs(self, &stored.digest)) {
-                Ok(blobs) => {
-                    let missing = blobs.into_iter().filter(|digest| !self.has_blob(digest));
+            // Of an index of other people's, some images need not be there.
+            let images = if is_index(&manifest) {
+                self.read_index(&manifest).map(|index| index.images.into_iter().map(|(_, stored)| stored).collect())
+            } else {
+                self.read(&manifest.digest).map(|stored| vec![stored])
+            };
+            let all = images.and_then(|images| images.iter().map(|stored| blobs(self, &stored.digest)).collect::<Result<Vec<_>>>());
+            match all {
+                Ok(all) => {
+                    let missing = all.into_iter().flatten().filter(|digest| !self.has_blob(digest));
                     findings.extend(
                         missing.map(|digest| Finding { subject: subject.clone(), problem: format!("its blob {digest} is missing") }),
                     );

@@ -1,5 +1,6 @@
 //! A builder, an app and a run image, as a platform has them when it starts the phases one by one.
 
+use crate::support::builder::HERE;
 use crate::support::{Registry, cooper, succeed, write};
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -176,9 +177,6 @@ impl Bench {
         toml::from_str(&self.read(path)).unwrap()
     }
 }
-
-/// This machine's processor, as images name it.
-const HERE: &str = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
 
 /// Puts a run image with one small layer into a registry; `text` makes it another one. Returns the digest of its layer's blob.
 pub fn push_run_image(registry: &Registry, name: &str, text: &str, format: &str) -> String {

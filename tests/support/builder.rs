@@ -14,6 +14,9 @@ pub struct Builder {
     pub run_image: String,
 }
 
+/// This machine's processor, as images name it.
+pub const HERE: &str = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
+
 impl Builder {
     /// Makes the builder, in `folder`.
     pub fn new(machine: &Machine, folder: &Path) -> Self {
@@ -84,12 +87,16 @@ impl Machine {
     pub fn composed(&self, kind: &str) -> (String, String) {
         let index: Value = serde_json::from_slice(&fs::read(self.store.join("index.json")).unwrap()).unwrap();
         let wanted = format!("cooper/trixie-{kind}:");
-        let layers = |digest: &str| document(&self.store, digest)["layers"].as_array().unwrap().len();
+        let fits = |digest: &str| {
+            let manifest = document(&self.store, digest);
+            let config = document(&self.store, manifest["config"]["digest"].as_str().unwrap());
+            manifest["layers"].as_array().unwrap().len() == 1 && config["architecture"] == HERE
+        };
         let found = index["manifests"].as_array().unwrap().iter().map(|entry| {
             let name = entry["annotations"]["org.opencontainers.image.ref.name"].as_str().unwrap_or_default();
             (name.to_string(), entry["digest"].as_str().unwrap().to_string())
         });
-        found.into_iter().find(|(name, digest)| name.contains(&wanted) && layers(digest) == 1).expect("the image is composed")
+        found.into_iter().find(|(name, digest)| name.contains(&wanted) && fits(digest)).expect("the image is composed")
     }
 }
 

@@ -20,6 +20,9 @@ pub struct Arguments {
     /// How to write it.
     #[arg(long, short, value_enum, default_value_t)]
     output: Format,
+    /// Platform of a built-in builder's images, as `linux/arm64` [default: this machine's].
+    #[arg(long = "platform", value_name = "PLATFORM")]
+    for_platform: Option<String>,
     #[command(flatten)]
     getting: Getting,
     #[command(flatten)]
@@ -43,7 +46,13 @@ enum Format {
 impl Arguments {
     pub(super) fn run(self, session: &Session) -> Result<u8> {
         if builder::is_built_in(&self.name) {
-            let description = builder::describe(&self.name, &self.mirrors.read()?, &session.store()?, session.output)?;
+            let description = builder::describe(
+                &self.name,
+                &super::platform(self.for_platform.clone())?,
+                &self.mirrors.read()?,
+                &session.store()?,
+                session.output,
+            )?;
             self.print(&description, || super::text(&description), session)?;
             return Ok(0);
         }

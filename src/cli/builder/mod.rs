@@ -6,6 +6,7 @@ mod inspect;
 use super::Session;
 use crate::debian::{Lock, Mirrors as Found, mirror::Sources};
 use crate::error::Result;
+use crate::image::Platform;
 use crate::output::human_bytes;
 use crate::platform::builder::{self, Description};
 use clap::Subcommand;
@@ -29,6 +30,9 @@ enum Command {
         /// Archive to choose nothing from, as `debian-security` for the state of the last point release; repeatable.
         #[arg(long, value_name = "ARCHIVE")]
         without: Vec<String>,
+        /// Platform of its images, as `linux/arm64` [default: this machine's].
+        #[arg(long = "platform", value_name = "PLATFORM")]
+        for_platform: Option<String>,
         #[command(flatten)]
         mirrors: Mirrors,
     },
@@ -62,13 +66,19 @@ impl Arguments {
         match self.command {
             Command::Create(arguments) => arguments.run(session),
             Command::Inspect(arguments) => arguments.run(session),
-            Command::Update { name, without, mirrors } => {
-                let changes = builder::update(&name, &without, &mirrors.read()?, &session.store()?, session.output)?;
+            Command::Update { name, without, for_platform, mirrors } => {
+                let platform = platform(for_platform)?;
+                let changes = builder::update(&name, &platform, &without, &mirrors.read()?, &session.store()?, session.output)?;
                 session.print(&if changes.is_empty() { "everything is up to date".into() } else { changes.join("\n") })?;
                 Ok(0)
             }
         }
     }
+}
+
+/// The platform that is meant: this machine's, unless another one is named.
+fn platform(named: Option<String>) -> Result<Platform> {
+    named.map_or_else(|| Ok(Platform::here()), |named| named.parse())
 }
 
 fn text(description: &Description) -> String {

@@ -144,7 +144,7 @@ fn an_image_comes_into_the_store_once() {
     let connected = engine.connect().unwrap();
     let bring = |name: &str| {
         connected
-            .bring(&Reference::parse(name).unwrap(), ("linux", "amd64"), &store, &Output::quiet())
+            .bring(&Reference::parse(name).unwrap(), &"linux/amd64".parse().unwrap(), &store, &Output::quiet())
             .unwrap()
             .map(|brought| brought.stored)
     };

@@ -52,7 +52,7 @@ impl Steps<'_> {
     pub fn forget_old(&self) -> Result<()> {
         for named in self.store.list()? {
             let Ok(name) = Reference::parse(&named.name) else { continue };
-            if name.familiar().starts_with(NAME) && self.is_old(&named.stored.image.config.created) {
+            if name.familiar().starts_with(NAME) && named.images.iter().any(|stored| self.is_old(&stored.image.config.created)) {
                 self.store.untag(&name)?;
             }
         }

@@ -4,6 +4,7 @@ use super::Build;
 use crate::buildpack::GroupDocument;
 use crate::debian;
 use crate::error::{Advice, Context, Error, Result};
+use crate::image::Platform;
 use crate::lifecycle::extender::{self, Kind};
 use crate::platform::compiled::with_compiled_python;
 use crate::platform::extension::{self, Surroundings};
@@ -31,7 +32,7 @@ impl Extended {
     }
 }
 
-impl Build<'_> {
+impl Build<'_, '_> {
     /// Makes the images that the group's extensions want.
     pub(super) fn extend(&mut self, packages: &Packages, group: &GroupDocument) -> Result<Extended> {
         // Packages are composed into images that were composed. Into others they come by the Dockerfiles of the same extension.
@@ -84,7 +85,7 @@ impl Build<'_> {
             return Err(cause).context(describe).hint("order that extension after `cooper/debian-packages`");
         }
         let run = Place::parse(name).and_then(|source| self.images().bring(&source)).context(describe)?;
-        let of = |image: &InStore| format!("{}/{}", image.stored.image.config.os, image.stored.image.config.architecture);
+        let of = |image: &InStore| Platform::of(&image.stored.image.config);
         if of(&run) != of(&self.builder.build) {
             let cause = Error::new(format!("it is for {}, the build image for {}", of(&run), of(&self.builder.build)));
             return Err(cause).context(describe);

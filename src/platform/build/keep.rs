@@ -2,7 +2,7 @@
 
 use super::Request;
 use crate::error::{Advice, Context, Error, Result};
-use crate::image::{Digest, Reference};
+use crate::image::{Digest, Platform, Reference};
 use crate::lifecycle::cache::{AppCache, Cache, Former, ImageCache, VolumeCache};
 use crate::output::Output;
 use crate::store::{Store, remove_tree};
@@ -83,22 +83,23 @@ fn parse(text: &str) -> Result<Option<Kept>> {
     }
 }
 
-/// Opens the cache of a build; `key` is the store's name for the image.
-pub(super) fn open(request: &Request, store: &Store, key: &str, output: &Output) -> Result<Box<dyn Cache>> {
+/// Opens the cache of a build for a platform: what was built for another processor is of no use.
+pub(super) fn open(request: &Request, platform: &Platform, store: &Store, output: &Output) -> Result<Box<dyn Cache>> {
+    let foreign = if *platform == Platform::here() { String::new() } else { format!(" {platform}") };
     let clear = |folder: &Path| match request.clear_cache {
         true => remove_tree(folder).context(|| format!("cannot clear the cache `{}`", folder.display())),
         false => Ok(()),
     };
-    let in_store = |key: &str| -> Result<Box<dyn Cache>> {
-        let folder = store.cache(key);
+    let in_store = |name: &str| -> Result<Box<dyn Cache>> {
+        let folder = store.cache(&Digest::of(format!("{name}{foreign}").as_bytes()).hex()[..32]);
         clear(&folder)?;
         Ok(Box::new(AppCache::open(&folder)?))
     };
     match &request.cache {
-        Kept::OfImage => in_store(key),
-        Kept::Named(name) => in_store(&Digest::of(name.as_bytes()).hex()[..32]),
+        Kept::OfImage => in_store(&request.image.full()),
+        Kept::Named(name) => in_store(name),
         Kept::Folder(folder) => {
-            let folder = folder.join(FOLDER);
+            let folder = folder.join(FOLDER).join(foreign.trim().replace('/', "-"));
             clear(&folder)?;
             let describe = || format!("cannot use the cache `{}`", folder.display());
             std::fs::create_dir_all(&folder).context(describe)?;

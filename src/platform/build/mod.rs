@@ -1,5 +1,6 @@
 //! Builds an image from source: [`build`] is the order of the phases, each of which is a function.
 
+mod deliver;
 mod extend;
 mod folders;
 mod keep;
@@ -16,17 +17,17 @@ pub use report::report;
 pub use request::{Request, checked_exec_env, creation_time};
 pub use volume::{Volume, volume};
 
-use super::builder::{self, Builder};
+use super::builder::{self, Builder, Wanted};
 use super::buildpackage::Sources;
-use super::embedded::LAUNCHER;
+use super::embedded::launcher_for;
+use super::foreign;
 use super::images::{Images, InStore};
 use super::own_sbom;
 use super::packages::Packages;
-use super::publish;
-use super::transfer::{Opened, Written};
+use super::transfer::Written;
 use crate::buildpack::{BuildMetadata, GroupDocument};
-use crate::error::{Context, Error, Result};
-use crate::image::{Digest, Layer, Reference};
+use crate::error::{Advice, Context, Error, Result};
+use crate::image::{Digest, Image, Layer, Platform, Reference};
 use crate::lifecycle::analyzer::{self, Identified};
 use crate::lifecycle::cache::Cache;
 use crate::lifecycle::documents::build_metadata::LauncherMetadata;
@@ -52,14 +53,10 @@ const SBOM_OF_LAUNCHER: &str = "launch/buildpacksio_lifecycle/launcher/sbom";
 
 /// What was built.
 pub struct Built {
-    /// Digest of the image's manifest.
+    /// Digest of the image's manifest, or of the index of several images.
     pub digest: Digest,
-    /// The image.
-    pub image: crate::image::Image,
-    /// Bytes of the image's parts, by whose they are.
-    pub sizes: Vec<(&'static str, u64)>,
-    /// How many layers above the run image there are, and how many of them were there before.
-    pub layers: (usize, usize),
+    /// The images, in the order of their platforms.
+    pub images: Vec<Made>,
     /// Names under which registries have it now.
     pub published: Vec<String>,
     /// Where else the image is now.
@@ -68,30 +65,65 @@ pub struct Built {
     pub times: Vec<(&'static str, Duration)>,
 }
 
-/// Builds the image and puts it into the store and wherever else it is wanted. The image that had the name before stays until the new one
-/// is complete.
+/// An image for one platform. Its documents are in the store, it has no name yet.
+pub struct Made {
+    /// What it is for.
+    pub platform: Platform,
+    /// It.
+    pub stored: Stored,
+    /// Bytes of the image's parts, by whose they are.
+    pub sizes: Vec<(&'static str, u64)>,
+    /// How many layers above the run image there are, and how many of them were there before.
+    pub layers: (usize, usize),
+    /// Images of registries that share layers with it.
+    sources: Vec<(Reference, Image)>,
+}
+
+/// Builds the image and puts it into the store and wherever else it is wanted; several images, where it is to be for several platforms. The
+/// image that had the name before stays until the new one is complete.
 ///
 /// # Errors
 /// When a phase fails; the exit code is the phase's (CNB Platform Specification).
 pub fn build(request: &Request, store: &Store, output: &Output) -> Result<Built> {
     let key = Digest::of(request.image.full().as_bytes()).hex()[..32].to_string();
     let _alone = store.lock(&key, output)?;
+    // What needs no work comes before any work.
+    request.platforms.iter().try_for_each(|platform| foreign::check(platform, store))?;
+    deliver::check(request)?;
     let mut clock = Clock::new(output);
-    if request.publish {
-        publish::check(&request.registries, &request.names())?;
+    let mut made = Vec::new();
+    for platform in &request.platforms {
+        if request.platforms.len() > 1 {
+            output.heading(&platform.to_string());
+        }
+        made.push(build_one(request, Some(platform), &mut clock, store, output)?);
     }
-    let images = request.images(store, output);
-    let mut builder = clock.phase("PREPARING", || builder::open(&request.builder, &request.mirrors, &images))?;
+    if made.is_empty() {
+        made.push(build_one(request, None, &mut clock, store, output)?);
+    }
+    let built = deliver::deliver(request, made, store, output)?;
+    Ok(Built { times: clock.finish(), ..built })
+}
+
+fn build_one<'a>(request: &Request, wanted: Option<&Platform>, clock: &mut Clock<'a>, store: &Store, output: &'a Output) -> Result<Made> {
+    let here = Platform::here();
+    let images = request.images(wanted.unwrap_or(&here), store, output);
+    let wanted = Wanted { platform: wanted.cloned(), ..request.builder.clone() };
+    let mut builder = clock.phase("PREPARING", || builder::open(&wanted, &request.mirrors, &images))?;
     let chosen = store.scratch()?;
-    builder.choose(
-        &request.choice,
-        chosen.path(),
-        &Sources { images: &images, registry: &request.buildpack_registry, platform: super::images::here() },
-    )?;
-    let previous = Previous::find(request, store, output)?;
+    let platform = Platform::of(&builder.run.stored.image.config);
+    foreign::check(&platform, store)?;
+    let sources = Sources {
+        images: &request.images(&platform, store, output),
+        registry: &request.buildpack_registry,
+        platform: (&platform.os, &platform.architecture),
+    };
+    builder.choose(&request.choice, chosen.path(), &sources)?;
+    let previous = Previous::find(request, &platform, store, output)?;
     let place = Workplace::new(request, store, &builder, output)?;
-    let mut cache = keep::open(request, store, &key, output)?;
-    let mut build = Build { request, store, output, builder: &builder, place: &place, cache: &*cache, previous: previous.as_ref(), clock };
+    let mut cache = keep::open(request, &platform, store, output)?;
+    let previous = previous.as_ref();
+    let mut build = Build { request, platform, store, output, builder: &builder, place: &place, cache: &*cache, previous, clock };
     let (group, packages) = build.detect()?;
     let images = build.extend(&packages, &group)?;
     let restored = build.restore(&group)?;
@@ -105,31 +137,28 @@ pub fn build(request: &Request, store: &Store, output: &Output) -> Result<Built>
             return Err(error);
         }
     };
-    let (digest, written) = build.save(&exported)?;
-    let published = if request.publish { build.publish(&exported)? } else { Vec::new() };
-    let times = build.clock.finish();
+    let made = build.made(&exported, &images)?;
     if let Err(error) = cache.commit(&exported.cache, store, output) {
         output.warn(&format!("the next build starts from the beginning: {error}"));
     }
-    let sizes = report::sizes(&exported, images.below_app(), &builder.run);
-    let layers = (exported.layers.len(), exported.layers.iter().filter(|layer| layer.reused).count());
-    Ok(Built { digest, image: exported.image, sizes, layers, published, written, times })
+    Ok(made)
 }
 
-struct Build<'a> {
+struct Build<'a, 'b> {
     request: &'a Request,
+    platform: Platform,
     store: &'a Store,
     output: &'a Output,
     builder: &'a Builder<'a>,
     place: &'a Workplace,
     cache: &'a dyn Cache,
     previous: Option<&'a Previous>,
-    clock: Clock<'a>,
+    clock: &'a mut Clock<'b>,
 }
 
-impl Build<'_> {
+impl Build<'_, '_> {
     fn images(&self) -> Images<'_> {
-        self.request.images(self.store, self.output)
+        self.request.images(&self.platform, self.store, self.output)
     }
 
     fn phase<'a>(&'a self, image: &'a InStore) -> Phase<'a> {
@@ -205,7 +234,7 @@ impl Build<'_> {
             destination: None,
             fetch: Some(&fetch),
             launcher: Launcher {
-                program: LAUNCHER,
+                program: launcher_for(&self.platform.architecture)?,
                 metadata: LauncherMetadata { version: env!("CARGO_PKG_VERSION").into(), ..LauncherMetadata::default() },
                 sboms: &own_sbom::of_launcher().map(|(ending, content)| SbomFile { path: format!("{SBOM_OF_LAUNCHER}.{ending}"), content }),
             },
@@ -225,28 +254,20 @@ impl Build<'_> {
         }
     }
 
-    /// Sends the image to the registries of its names.
-    fn publish(&self, exported: &Exported) -> Result<Vec<String>> {
+    /// Puts the image into the store.
+    fn made(&self, exported: &Exported, images: &Extended) -> Result<Made> {
+        let digest = self.store.put_image(&exported.image).code(EXPORT_WENT_WRONG)?.digest;
+        written::sboms(self.request, &self.platform, self.place.layers())?;
         // A composed run image is in no registry.
         let run = Some(&self.builder.run).filter(|_| self.builder.distribution.is_none());
-        let of_run = run.and_then(|run| Some((Reference::parse(&run.name).ok()?, &run.stored.image)));
-        let of_previous = self.previous.map(|previous| (previous.name.clone(), &previous.stored.image));
-        let sources: Vec<_> = of_run.into_iter().chain(of_previous).collect();
-        publish::publish(&exported.image, &self.request.names(), &sources, &self.images(), EXPORT_WENT_WRONG)
-    }
-
-    /// Names the image in the store and writes it to every output.
-    fn save(&mut self, exported: &Exported) -> Result<(Digest, Vec<Written>)> {
-        let names = self.request.names();
-        let saved = exporter::save(&exported.image, &names, self.store, self.output)?;
-        let digest = Digest::parse(&saved.digest)?;
-        written::write(self.request, saved, self.place.layers())?;
-        let stored = Stored { image: exported.image.clone(), digest: digest.clone() };
-        if self.request.outputs.is_empty() {
-            return Ok((digest, Vec::new()));
-        }
-        let opened = Opened::stored(&stored, Some(self.request.image.clone()), self.store)?;
-        let written = self.request.outputs.iter().map(|place| self.images().write(&opened, place, &names)).collect::<Result<_>>()?;
-        Ok((digest, written))
+        let of_run = run.and_then(|run| Some((Reference::parse(&run.name).ok()?, run.stored.image.clone())));
+        let of_previous = self.previous.map(|previous| (previous.name.clone(), previous.stored.image.clone()));
+        Ok(Made {
+            platform: self.platform.clone(),
+            stored: Stored { image: exported.image.clone(), digest },
+            sizes: report::sizes(exported, images.below_app(), &self.builder.run),
+            layers: (exported.layers.len(), exported.layers.iter().filter(|layer| layer.reused).count()),
+            sources: of_run.into_iter().chain(of_previous).collect(),
+        })
     }
 }

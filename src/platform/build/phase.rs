@@ -5,6 +5,7 @@ use super::{Network, Request};
 use crate::error::{Advice, Context, Error, Result};
 use crate::output::{Output, Verbosity};
 use crate::platform::builder::Builder;
+use crate::platform::foreign;
 use crate::platform::host::CERTIFICATES;
 use crate::platform::images::InStore;
 use crate::platform::rootfs::RootFs;
@@ -60,6 +61,7 @@ impl Phase<'_> {
             user,
             privileges: Privileges::None,
             network,
+            emulator: foreign::emulator(&self.image.stored.image.config, self.store)?,
             writable: root.writable(user)?,
         };
         let scratch = self.store.scratch()?;

@@ -2,7 +2,7 @@
 
 use super::Request;
 use crate::error::{Context, Error, Result};
-use crate::image::{Layer, Reference};
+use crate::image::{Layer, Platform, Reference};
 use crate::lifecycle::documents::LIFECYCLE_METADATA_LABEL;
 use crate::lifecycle::documents::layers_metadata::LayersMetadata;
 use crate::output::Output;
@@ -26,13 +26,13 @@ impl Previous {
     ///
     /// # Errors
     /// When an image that was named for this cannot be read.
-    pub fn find(request: &Request, store: &Store, output: &Output) -> Result<Option<Self>> {
+    pub fn find(request: &Request, platform: &Platform, store: &Store, output: &Output) -> Result<Option<Self>> {
         if let Some(place) = &request.previous_image {
             let (Place::Name(name) | Place::Registry(name) | Place::Store(name)) = place else {
-                let brought = request.images(store, output).bring(place).context(|| "cannot open the previous image")?;
+                let brought = request.images(platform, store, output).bring(place).context(|| "cannot open the previous image")?;
                 return Ok(Some(Self { name: request.image.clone(), stored: brought.stored, is_remote: false }));
             };
-            let found = Self::named(request, name, store)?;
+            let found = Self::named(request, platform, name, store)?;
             if found.is_none() {
                 output.warn(&format!("there is no previous image `{name}`, neither in the store nor in its registry"));
             }
@@ -40,8 +40,8 @@ impl Previous {
         }
         for name in request.names() {
             let found = match request.publish {
-                true => Self::named(request, &name, store),
-                false => Ok(Self::in_store(&name, store)),
+                true => Self::named(request, platform, &name, store),
+                false => Ok(Self::in_store(&name, platform, store)),
             };
             match found {
                 Ok(None) => {}
@@ -52,18 +52,19 @@ impl Previous {
         Ok(None)
     }
 
-    fn in_store(name: &Reference, store: &Store) -> Option<Self> {
-        let stored = store.find(name).unwrap_or_default()?;
+    /// One for another platform has nothing that could be used.
+    fn in_store(name: &Reference, platform: &Platform, store: &Store) -> Option<Self> {
+        let stored = store.find_for(name, platform).unwrap_or_default().filter(|stored| Platform::of(&stored.image.config) == *platform)?;
         Some(Self { name: name.clone(), stored, is_remote: false })
     }
 
-    fn named(request: &Request, name: &Reference, store: &Store) -> Result<Option<Self>> {
-        if let Some(found) = Self::in_store(name, store) {
+    fn named(request: &Request, platform: &Platform, name: &Reference, store: &Store) -> Result<Option<Self>> {
+        if let Some(found) = Self::in_store(name, platform, store) {
             return Ok(Some(found));
         }
-        match request.registries.find(name)? {
-            Lookup::Found(remote) => Self::of_remote(request, *remote, store).map(Some),
-            Lookup::Missing | Lookup::OtherPlatforms(_) => Ok(None),
+        match request.registries.find_for(name, platform)? {
+            Lookup::Found(remote) if Platform::of(&remote.image.config) == *platform => Self::of_remote(request, *remote, store).map(Some),
+            Lookup::Found(_) | Lookup::Missing | Lookup::OtherPlatforms(_) => Ok(None),
         }
     }
 

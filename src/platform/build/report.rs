@@ -1,6 +1,7 @@
 //! What a person reads at the end of a build.
 
-use super::{Built, Request};
+use super::{Built, Made, Request};
+use crate::image::Platform;
 use crate::lifecycle::exporter::Exported;
 use crate::output::{Output, human_bytes, human_duration};
 use crate::platform::images::InStore;
@@ -23,7 +24,6 @@ pub(super) fn sizes(exported: &Exported, run: &InStore, base: &InStore) -> Vec<(
 /// Says what was built, how large it is, how long it took, and what to type next.
 pub fn report(request: &Request, built: &Built, output: &Output) {
     let name = request.image.familiar();
-    let total: u64 = built.sizes.iter().map(|(_, size)| size).sum();
     let took = built.times.iter().map(|(_, time)| *time).sum();
     output.heading("DONE");
     output.line(&format!("image    {name}"));
@@ -35,21 +35,33 @@ pub fn report(request: &Request, built: &Built, output: &Output) {
         let id = written.image_id.as_ref().map(|id| format!("  ID {id}")).unwrap_or_default();
         output.line(&format!("also in  {}{id}", written.destination));
     }
-    output.line(&format!("size     {} compressed", human_bytes(total)));
-    for (owner, size) in built.sizes.iter().filter(|(_, size)| *size > 0) {
-        output.line(&format!("         {:>10}  {owner}", human_bytes(*size)));
+    for image in &built.images {
+        if built.images.len() > 1 || image.platform != Platform::here() {
+            output.line(&format!("for      {}", image.platform));
+        }
+        if built.images.len() > 1 {
+            output.line(&format!("digest   {}", image.stored.digest));
+        }
+        describe(image, output);
     }
-    output.line(&format!(
-        "layers   {} of the run image, {} above, {} of them as before",
-        built.image.layers.len() - built.layers.0,
-        built.layers.0,
-        built.layers.1
-    ));
     let times: Vec<String> = built.times.iter().map(|(name, time)| format!("{} {}", name.to_lowercase(), human_duration(*time))).collect();
     output.line(&format!("time     {} ({})", human_duration(took), times.join(", ")));
-    if built.image.config.config.entrypoint.as_ref().is_some_and(|entrypoint| entrypoint.iter().any(|word| word.ends_with("/web"))) {
+    let entrypoints = built.images.iter().filter_map(|image| image.stored.image.config.config.entrypoint.as_ref());
+    if entrypoints.flatten().any(|word| word.ends_with("/web")) {
         output.line(&format!("next     cooper run {name} -p 8080:8080"));
     } else {
         output.line(&format!("next     cooper run {name}"));
     }
+}
+
+/// Size and layers of an image.
+fn describe(image: &Made, output: &Output) {
+    let total: u64 = image.sizes.iter().map(|(_, size)| size).sum();
+    output.line(&format!("size     {} compressed", human_bytes(total)));
+    for (owner, size) in image.sizes.iter().filter(|(_, size)| *size > 0) {
+        output.line(&format!("         {:>10}  {owner}", human_bytes(*size)));
+    }
+    let (above, reused) = image.layers;
+    let below = image.stored.image.layers.len() - above;
+    output.line(&format!("layers   {below} of the run image, {above} above, {reused} of them as before"));
 }

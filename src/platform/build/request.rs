@@ -4,7 +4,7 @@ use super::keep::Kept;
 use crate::daemon;
 use crate::debian::Mirrors;
 use crate::error::{Advice, Context, Error, Result};
-use crate::image::Reference;
+use crate::image::{Platform, Reference};
 use crate::lifecycle::documents::project_metadata::ProjectMetadata;
 use crate::output::Output;
 use crate::platform::app::{Rules, Source};
@@ -34,6 +34,8 @@ pub struct Request {
     pub project: ProjectMetadata,
     /// The builder.
     pub builder: Wanted,
+    /// What the image is to be for; several make one index. None is the builder's own (CLI-30).
+    pub platforms: Vec<Platform>,
     /// What is tried instead of the builder's order, or besides it.
     pub choice: Choice,
     /// The address of the buildpack registry.
@@ -86,8 +88,8 @@ impl Request {
         std::iter::once(&self.image).chain(&self.tags).cloned().collect()
     }
 
-    pub(super) fn images<'a>(&'a self, store: &'a Store, output: &'a Output) -> Images<'a> {
-        Images { store, registries: &self.registries, pull: self.pull, engine: &self.engine, output }
+    pub(super) fn images<'a>(&'a self, platform: &'a Platform, store: &'a Store, output: &'a Output) -> Images<'a> {
+        Images { store, registries: &self.registries, pull: self.pull, engine: &self.engine, platform, output }
     }
 
     /// Paths that are no source though they may lie in it.

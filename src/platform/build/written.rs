@@ -2,25 +2,29 @@
 
 use super::Request;
 use crate::error::{Context, Result};
+use crate::image::Platform;
 use crate::lifecycle::documents::report::{ImageReport, Report};
 use crate::lifecycle::layer::inside;
 use std::fs;
 use std::path::Path;
 use walkdir::WalkDir;
 
-/// Writes them.
-pub(super) fn write(request: &Request, image: ImageReport, layers: &Path) -> Result<()> {
-    if let Some(folder) = &request.report_output {
-        let describe = || format!("cannot write the report into `{}`", folder.display());
-        fs::create_dir_all(folder).context(describe)?;
-        fs::write(folder.join("report.toml"), Report { build: None, image }.to_toml()?).context(describe)?;
-    }
-    if let Some(folder) = &request.sbom_output {
-        // As the reference has it, a new folder has the files, and one that was there gets a folder `sbom` with them.
-        let target = if folder.is_dir() && !folder.join("launch").is_dir() { folder.join("sbom") } else { folder.clone() };
-        copy(&inside(layers, "sbom")?, &target).context(|| format!("cannot write the SBOM files into `{}`", folder.display()))?;
-    }
-    Ok(())
+/// Writes the report.
+pub(super) fn report(request: &Request, image: ImageReport) -> Result<()> {
+    let Some(folder) = &request.report_output else { return Ok(()) };
+    let describe = || format!("cannot write the report into `{}`", folder.display());
+    fs::create_dir_all(folder).context(describe)?;
+    fs::write(folder.join("report.toml"), Report { build: None, image }.to_toml()?).context(describe)
+}
+
+/// Writes the SBOM files of the build for a platform; of several builds, each into a folder of its own.
+pub(super) fn sboms(request: &Request, platform: &Platform, layers: &Path) -> Result<()> {
+    let Some(folder) = &request.sbom_output else { return Ok(()) };
+    let own = folder.join(platform.to_string().replace('/', "-"));
+    let folder = if request.platforms.len() > 1 { &own } else { folder };
+    // As the reference has it, a new folder has the files, and one that was there gets a folder `sbom` with them.
+    let target = if folder.is_dir() && !folder.join("launch").is_dir() { folder.join("sbom") } else { folder.clone() };
+    copy(&inside(layers, "sbom")?, &target).context(|| format!("cannot write the SBOM files into `{}`", folder.display()))
 }
 
 /// Copies regular files; after a build nothing in the layers is followed.

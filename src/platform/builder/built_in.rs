@@ -3,10 +3,10 @@
 use super::Builder;
 use crate::debian::{Kind, Lock, Mirrors};
 use crate::error::{Advice, Context, Result};
-use crate::image::Digest;
+use crate::image::{Digest, Platform};
 use crate::lifecycle::documents::run::{RunImageNames, RunImages};
 use crate::output::Output;
-use crate::platform::base_image::{BaseImage, Distribution};
+use crate::platform::base_image::{BaseImage, Described, Distribution};
 use crate::platform::compiled::with_compiled_python;
 use crate::platform::embedded::{BUILDERS, BUILDPACKS, BuiltIn, MODULES};
 use crate::platform::images::Images;
@@ -43,9 +43,9 @@ pub fn has(name: &str) -> bool {
 ///
 /// # Errors
 /// When there is no such builder, or its images cannot be composed.
-pub fn open<'a>(name: &str, mirrors: &'a Mirrors, store: &'a Store, output: &'a Output) -> Result<Builder<'a>> {
+pub fn open<'a>(name: &str, mirrors: &'a Mirrors, images: &Images<'a>) -> Result<Builder<'a>> {
     let built_in = find(name)?;
-    let distribution = Distribution::new(built_in.name, built_in.base, mirrors, store, output)?;
+    let distribution = Distribution::new(built_in.described(), images.platform, mirrors, images.store, images.output)?;
     // Both locks before either image: the index that they are chosen from is let go when an image is composed.
     [Kind::Build, Kind::Run].iter().try_for_each(|kind| distribution.lock(*kind, &[]).map(drop))?;
     let (build, run) = (distribution.image(Kind::Build, &[])?, distribution.image(Kind::Run, &[])?);
@@ -56,17 +56,17 @@ pub fn open<'a>(name: &str, mirrors: &'a Mirrors, store: &'a Store, output: &'a 
         build: build.into(),
         run: run.into(),
         run_images: RunImages { images: vec![run_names] },
-        cnb: vec![cnb(built_in, store)?],
+        cnb: vec![cnb(built_in, images.store)?],
     })
 }
 
-/// Says what a built-in builder is made of.
+/// Says what a built-in builder is made of, for a platform.
 ///
 /// # Errors
 /// When there is no such builder, or its packages cannot be chosen.
-pub fn inspect(name: &str, mirrors: &Mirrors, store: &Store, output: &Output) -> Result<Description> {
+pub fn inspect(name: &str, platform: &Platform, mirrors: &Mirrors, store: &Store, output: &Output) -> Result<Description> {
     let built_in = find(name)?;
-    let distribution = Distribution::new(built_in.name, built_in.base, mirrors, store, output)?;
+    let distribution = Distribution::new(built_in.described(), platform, mirrors, store, output)?;
     Ok(Description {
         name: built_in.name.into(),
         buildpacks: MODULES.iter().map(|module| format!("{}@{}", module.id, module.version)).collect(),
@@ -75,14 +75,21 @@ pub fn inspect(name: &str, mirrors: &Mirrors, store: &Store, output: &Output) ->
     })
 }
 
-/// Chooses a built-in builder's packages anew from the newest indexes of all its archives but `left_out`. Returns one line for each package
-/// that changed.
+/// Chooses a built-in builder's packages for a platform anew, from the newest indexes of all its archives but `left_out`. Returns one line for
+/// each package that changed.
 ///
 /// # Errors
 /// When there is no such builder or archive, or no mirror has its indexes.
-pub fn update(name: &str, left_out: &[String], mirrors: &Mirrors, store: &Store, output: &Output) -> Result<Vec<String>> {
+pub fn update(
+    name: &str,
+    platform: &Platform,
+    left_out: &[String],
+    mirrors: &Mirrors,
+    store: &Store,
+    output: &Output,
+) -> Result<Vec<String>> {
     let built_in = find(name)?;
-    let distribution = Distribution::new(built_in.name, built_in.base, mirrors, store, output)?;
+    let distribution = Distribution::new(built_in.described(), platform, mirrors, store, output)?;
     let mut changes = Vec::new();
     for (kind, before, after) in distribution.update(left_out)? {
         let version = |lock: &Option<Lock>, name: &str| {
@@ -104,11 +111,17 @@ pub fn update(name: &str, left_out: &[String], mirrors: &Mirrors, store: &Store,
 /// When there is no such builder, or the image cannot be composed.
 pub fn run_image(name: &str, packages: &[String], update: bool, mirrors: &Mirrors, images: &Images) -> Result<BaseImage> {
     let built_in = find(name)?;
-    let distribution = Distribution::new(built_in.name, built_in.base, mirrors, images.store, images.output)?;
+    let distribution = Distribution::new(built_in.described(), images.platform, mirrors, images.store, images.output)?;
     if update {
         distribution.update(&[])?;
     }
     with_compiled_python(distribution.image(Kind::Run, packages)?, images.store, images.output)
+}
+
+impl BuiltIn {
+    fn described(&self) -> Described<'static> {
+        Described { name: self.name, text: self.base }
+    }
 }
 
 fn find(name: &str) -> Result<&'static BuiltIn> {

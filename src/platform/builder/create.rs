@@ -8,13 +8,14 @@ use crate::debian::{Kind as ImageKind, Mirrors};
 use crate::error::{Advice, Context, Error, Result};
 use crate::image::{CREATED, Digest, Image, Reference};
 use crate::lifecycle::documents::run::{RunImageNames, RunImages};
-use crate::platform::base_image::Distribution;
+use crate::platform::base_image::{Described, Distribution};
 use crate::platform::buildpackage::package::text;
 use crate::platform::buildpackage::{
     Kind, LAYERS_LABELS, Locator, Module, ModuleLayer, ModuleLayers, Sources, module_layers, place, shared_layer,
 };
 use crate::platform::images::InStore;
 use crate::platform::place::Place;
+use crate::platform::transfer::Extent;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fs;
@@ -127,8 +128,8 @@ fn run_image(create: &Create, build: &Image, sources: &Sources) -> Result<Option
     if sources.platform != crate::platform::images::here() {
         return Ok(None);
     }
-    match Place::parse(&names.image).and_then(|place| images.open(&place)) {
-        Ok(run) => from_image::check_platform(build, run.image())
+    match Place::parse(&names.image).and_then(|place| images.open(&place, Extent::One)) {
+        Ok(run) => from_image::check_platform(build, run.image()?)
             .map(|()| None)
             .context(|| format!("the run image `{}` does not fit", names.image)),
         Err(error) => {
@@ -143,7 +144,8 @@ fn composed(file: &Path, kind: ImageKind, create: &Create, sources: &Sources) ->
     let images = sources.images;
     // Builders on one description share its images.
     let name = format!("base-{}", &Digest::of(text.as_bytes()).hex()[..12]);
-    let distribution = Distribution::new(&name, &text, create.mirrors, images.store, images.output)?;
+    let distribution =
+        Distribution::new(Described { name: &name, text: &text }, images.platform, create.mirrors, images.store, images.output)?;
     Ok(distribution.image(kind, &[])?.into())
 }
 

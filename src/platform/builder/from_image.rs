@@ -3,7 +3,7 @@
 use super::label::Metadata;
 use super::{Builder, Wanted};
 use crate::error::{Advice, Context, Error, Result};
-use crate::image::{Image, Reference};
+use crate::image::{Image, Platform, Reference};
 use crate::lifecycle::documents::run::{RunImageNames, RunImages};
 use crate::platform::builder::built_in;
 use crate::platform::images::{Images, InStore};
@@ -31,6 +31,11 @@ pub fn open<'a>(wanted: &Wanted, images: &Images) -> Result<Builder<'a>> {
             .context(|| format!("cannot open the run image of the builder `{}`", wanted.builder))?,
     };
     check_platform(&build.stored.image, &run.stored.image)?;
+    let found = Platform::of(&build.stored.image.config);
+    if wanted.platform.as_ref().is_some_and(|platform| !platform.accepts(&found)) {
+        return Err(Error::new(format!("the builder `{}` is for {found}, not for {}", wanted.builder, images.platform)))
+            .hint("leave `--platform` out, or name a builder that is for it");
+    }
     Ok(Builder { name: wanted.builder.clone(), distribution: None, build, run, run_images, cnb: Vec::new() })
 }
 
@@ -63,8 +68,7 @@ fn run_images(image: &Image) -> Result<RunImages> {
 
 /// BIMG-27.
 pub(super) fn check_platform(build: &Image, run: &Image) -> Result<()> {
-    let of = |image: &Image| format!("{}/{}", image.config.os, image.config.architecture);
-    let (build, run) = (of(build), of(run));
+    let (build, run) = (Platform::of(&build.config), Platform::of(&run.config));
     if build == run { Ok(()) } else { Err(Error::new(format!("the builder is for {build}, the run image for {run}"))) }
 }
 

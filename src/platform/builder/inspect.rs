@@ -8,6 +8,7 @@ use crate::lifecycle::documents::run::RunImageNames;
 use crate::platform::buildpackage::{LAYERS_LABELS, ModuleLayers, module_layers};
 use crate::platform::images::Images;
 use crate::platform::place::Place;
+use crate::platform::transfer::Extent;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -96,7 +97,7 @@ pub struct Entry {
 pub fn inspect(text: &str, depth: Option<usize>, images: &Images) -> Result<Inspection> {
     let place = Place::parse(text)?;
     let of = |image: &Image| info(image, depth).context(|| format!("cannot read `{text}`"));
-    let read = |place: &Place| images.open(place).and_then(|opened| of(opened.image()));
+    let read = |place: &Place| images.open(place, Extent::One).and_then(|opened| of(opened.image()?));
     let Place::Name(name) = &place else {
         let found = Some(read(&place)?);
         let (remote_info, local_info) = if matches!(place, Place::Registry(_)) { (found, None) } else { (None, found) };

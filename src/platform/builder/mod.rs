@@ -19,6 +19,7 @@ use super::images::{Images, InStore};
 use super::place::Place;
 use crate::debian::Mirrors;
 use crate::error::{Error, Result};
+use crate::image::Platform;
 use crate::lifecycle::documents::run::{RunImageNames, RunImages};
 use std::path::PathBuf;
 
@@ -49,6 +50,8 @@ pub struct Wanted {
     pub run_images: Vec<RunImageNames>,
     /// The registry that the run image should rather come from: the app's where that is published, else the builder's (CLI-26).
     pub near: Option<String>,
+    /// What its images must be for, if that is not its own choice (CLI-30).
+    pub platform: Option<Platform>,
 }
 
 /// Opens a builder: composes the images of a built-in one at its first use, brings those of any other into the store.
@@ -64,5 +67,5 @@ pub fn open<'a>(wanted: &Wanted, mirrors: &'a Mirrors, images: &Images<'a>) -> R
         return Err(Error::new(format!("the built-in builder `{}` has a run image of its own", wanted.builder))
             .hint("leave `--run-image` out, or name a builder's image with `--builder`"));
     }
-    built_in::open(&wanted.builder, mirrors, images.store, images.output)
+    built_in::open(&wanted.builder, mirrors, images)
 }

@@ -22,7 +22,7 @@ use super::place::Place;
 use crate::buildpack::ModuleToml;
 pub use crate::buildpack::{Kind, Target};
 use crate::error::{Advice, Context, Error, Result};
-use crate::image::{Layer, Reference};
+use crate::image::{Layer, Platform, Reference};
 use crate::registry::Member;
 use crate::store::read_opened_archive;
 use std::fs::File;
@@ -158,7 +158,7 @@ impl Sources<'_> {
         let store = self.images.store;
         match tree::find_in_archive(&file)? {
             Some(found) => Ok(Package { main: tree::of_archive(&file, found, store)?, others: Vec::new() }),
-            None => read::package(&read_opened_archive(store, file, None, super::images::here())?.stored, store),
+            None => read::package(&read_opened_archive(store, file, None, &Platform::here())?.stored, store),
         }
     }
 

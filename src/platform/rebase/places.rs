@@ -9,9 +9,9 @@ use crate::lifecycle::exporter;
 use crate::lifecycle::images::{self as lifecycle, Daemon, Found};
 use crate::platform::images::Images;
 use crate::platform::place::Place;
-use crate::platform::publish;
+use crate::platform::publish::{self, Member};
 use crate::platform::pull::Pull;
-use crate::platform::transfer::Opened;
+use crate::platform::transfer::{Extent, Opened};
 use crate::registry::Lookup;
 use std::path::Path;
 
@@ -40,7 +40,7 @@ impl App {
                     Ok(Self { image: remote.image, digest: remote.manifest.digest, registry: Some(name.clone()), engine: None })
                 }
                 Lookup::Missing => Err(Error::new(format!("the registry does not have `{}`", name.full()))),
-                Lookup::OtherPlatforms(found) => Err(Error::new(format!("`{}` is for {} only", name.full(), found.join(", ")))),
+                Lookup::OtherPlatforms(found) => Err(Error::new(format!("`{}` is for {found} only", name.full()))),
             },
             Place::Engine(Some(name)) if are_alike(source, &request.image) => Self::of_engine(name, images),
             Place::Store(name) => {
@@ -84,7 +84,7 @@ impl App {
             return Ok(());
         }
         let source = if let Place::Name(name) = place { &Place::Registry(name.clone()) } else { place };
-        let loaded = images.open(source).and_then(|run| images.write(&run, &Place::Engine(Some(name.clone())), &[]));
+        let loaded = images.open(source, Extent::One).and_then(|run| images.write(&run, &Place::Engine(Some(name.clone())), &[]));
         match loaded {
             Err(error) if is_there() => images.output.warn(&format!("using the run image `{name}` as it is in the engine: {error:?}")),
             loaded => drop(loaded?),
@@ -99,8 +99,8 @@ impl App {
             Place::Registry(_) => {
                 let of_run = run.registry.iter().map(|name| (name.clone(), &run.image));
                 let of_app = self.registry.iter().map(|name| (name.clone(), &self.image));
-                let sources: Vec<(Reference, &Image)> = of_run.chain(of_app).collect();
-                let tags = publish::publish(image, &names, &sources, images, WENT_WRONG)?;
+                let sources = of_run.chain(of_app).collect();
+                let tags = publish::publish(&Member { image, sources }, &names, images, WENT_WRONG)?;
                 Ok(reported(image, tags))
             }
             Place::Store(_) | Place::Name(_) => {

@@ -34,7 +34,7 @@ fn images_arrive_whatever_byte_is_the_last() {
             let proxy = Faulty::start(&server.host(), move |connection| (1..3).contains(&connection).then_some(at));
             let name = Reference::parse(&format!("{}/{kind}-{index}:1", proxy.host())).unwrap();
             let (_other, target) = self::store();
-            let pulled = pull(&registries(), &name, &target, &Output::quiet()).unwrap_or_else(|error| panic!("{at:?}: {error:?}"));
+            let pulled = pull(&registries(), &wanted(&name), &target, &Output::quiet()).unwrap_or_else(|error| panic!("{at:?}: {error:?}"));
             assert_eq!(pulled.digest, documents.descriptor.digest);
         }
     }

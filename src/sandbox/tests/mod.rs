@@ -1,6 +1,7 @@
 //! The sandbox on a real kernel, as everybody that it is for: root, a user, a user with subordinate ids, and inside containers.
 
 pub mod actor;
+mod foreign;
 mod layers;
 mod network;
 mod packages;
@@ -102,6 +103,7 @@ fn spec(folder: &Path, arguments: &[&str]) -> Spec {
         user: World::USER,
         privileges: super::Privileges::None,
         network: Network::None,
+        emulator: None,
         writable: vec!["/home".into()],
     }
 }

@@ -59,7 +59,7 @@ impl Place {
 
     fn read(&self, path: &Path, name: Option<&str>) -> crate::error::Result<super::super::Stored> {
         let name = name.map(|name| Reference::parse(name).unwrap());
-        read_archive(&self.store, path, name.as_ref(), ("linux", "amd64")).map(|found| found.stored)
+        read_archive(&self.store, path, name.as_ref(), &"linux/amd64".parse().unwrap()).map(|found| found.stored)
     }
 }
 

@@ -77,8 +77,8 @@ fn skopeo_reads_the_store_the_layout_and_the_archive() {
     let stored = sample(&store);
     let out = tempfile::tempdir().unwrap();
     let at = |name: &str| out.path().join(name).display().to_string();
-    write_layout(&store, &stored, Path::new(&at("layout")), "v1").unwrap();
-    write_layout(&store, &stored, Path::new(&at("layout")), "v2").unwrap();
+    write_layout(&store, std::slice::from_ref(&stored), &stored.image.documents().descriptor, Path::new(&at("layout")), "v1").unwrap();
+    write_layout(&store, std::slice::from_ref(&stored), &stored.image.documents().descriptor, Path::new(&at("layout")), "v2").unwrap();
     let names = ["sample:1", "r.io/team/sample:2"].map(|name| Reference::parse(name).unwrap());
     write_docker_archive(&store, &stored, Path::new(&at("archive.tar")), &names).unwrap();
     let places = [
@@ -103,7 +103,7 @@ fn umoci_unpacks_the_layout() {
     let stored = sample(&store);
     let out = tempfile::tempdir().unwrap();
     let at = |name: &str| out.path().join(name).display().to_string();
-    write_layout(&store, &stored, Path::new(&at("layout")), "v1").unwrap();
+    write_layout(&store, std::slice::from_ref(&stored), &stored.image.documents().descriptor, Path::new(&at("layout")), "v1").unwrap();
     let image = format!("{}:v1", at("layout"));
     let mut arguments = vec!["raw", "unpack", "--image", &image];
     if !rustix::process::geteuid().is_root() {

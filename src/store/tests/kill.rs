@@ -42,7 +42,7 @@ fn a_kill_at_any_moment_leaves_it_valid() {
         let store = Store::open(folder.path()).unwrap();
         assert_eq!(store.verify().unwrap(), []);
         for named in store.list().unwrap() {
-            for layer in &named.stored.image.layers {
+            for layer in named.images.iter().flat_map(|stored| &stored.image.layers) {
                 let tree = store.unpacked(layer).unwrap().tree;
                 assert_eq!(fs::read_dir(tree).unwrap().count(), 1, "{}", named.name);
             }
