@@ -5,6 +5,7 @@
 
 mod apps;
 mod architecture;
+mod authoring;
 mod build;
 mod builder_create;
 mod builders;

@@ -2,6 +2,7 @@
 
 mod create;
 mod inspect;
+mod suggest;
 
 use super::Session;
 use crate::debian::{Lock, Mirrors as Found, mirror::Sources};
@@ -22,6 +23,7 @@ pub struct Arguments {
 enum Command {
     Create(Box<create::Arguments>),
     Inspect(Box<inspect::Arguments>),
+    Suggest(suggest::Arguments),
     /// Choose the newest Debian packages for a builder; the next build uses them.
     Update {
         /// The builder.
@@ -66,6 +68,7 @@ impl Arguments {
         match self.command {
             Command::Create(arguments) => arguments.run(session),
             Command::Inspect(arguments) => arguments.run(session),
+            Command::Suggest(arguments) => arguments.run(session),
             Command::Update { name, without, for_platform, mirrors } => {
                 let platform = platform(for_platform)?;
                 let changes = builder::update(&name, &platform, &without, &mirrors.read()?, &session.store()?, session.output)?;

@@ -10,6 +10,7 @@ pub mod inspect;
 mod label;
 mod layers;
 mod lifecycle;
+pub mod suggest;
 
 pub use built_in::{Description, default_name, has as is_built_in, inspect as describe, run_image, update};
 pub use choice::{Choice, Options};

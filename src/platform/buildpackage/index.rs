@@ -133,7 +133,7 @@ fn checked_out(registry: &str, images: &Images) -> Result<PathBuf> {
 }
 
 /// Runs git, which asks nobody for a password.
-fn git(folder: Option<&Path>, arguments: &[&str]) -> Result<()> {
+pub fn git(folder: Option<&Path>, arguments: &[&str]) -> Result<()> {
     let mut command = Command::new("git");
     command.args(folder.iter().flat_map(|folder| ["-C".as_ref(), folder.as_os_str()])).args(arguments);
     command.env("GIT_TERMINAL_PROMPT", "0").env("LC_ALL", "C");
