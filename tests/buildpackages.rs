@@ -51,7 +51,7 @@ pub fn members(machine: &Machine, name: &str) -> Vec<Vec<String>> {
     manifest["layers"].as_array().unwrap().iter().map(list).collect()
 }
 
-/// PKG-01, PKG-02, PKG-03, PKG-04, PKG-05, PKG-07, PKG-09, PKG-11, PKG-15, PKG-17. A folder is packaged as the reference does it, whatever its times and owners are.
+/// PKG-01, PKG-02, PKG-03, PKG-04, PKG-05, PKG-07, PKG-09, PKG-11, PKG-15, PKG-17, PKG-21. A folder is packaged as the reference does it, whatever its times and owners are.
 #[test]
 fn a_folder_becomes_a_package() {
     let folder = tempfile::tempdir().unwrap();
@@ -92,6 +92,13 @@ fn a_folder_becomes_a_package() {
     let layer = json!({ "api": "0.11", "targets": [{ "os": "linux", "arch": "" }], "layerDiffID": config["rootfs"]["diff_ids"][0], "name": "Of acme/one" });
     assert_eq!(label("io.buildpacks.buildpack.layers"), json!({ "acme/one": { "1.2.3": layer } }));
 
+    // A key that nobody reads is told.
+    let text = fs::read_to_string(source.join("buildpack.toml")).unwrap();
+    write(&source.join("buildpack.toml"), &format!("{text}[extra]\n"));
+    let told = machine.run(&["buildpack", "package", "told", "--path", path]);
+    let told = (told.status.success(), String::from_utf8(told.stderr).unwrap());
+    assert!(told.0 && told.1.contains("warning: buildpack.toml: `extra` is no key that anybody reads"), "{}", told.1);
+    write(&source.join("buildpack.toml"), &text);
     // Elsewhere, later, of somebody else: the same.
     let copy = folder.path().join("copy");
     succeed(Command::new("cp").arg("-r").args([&source, &copy]));

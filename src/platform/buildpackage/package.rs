@@ -3,6 +3,7 @@
 use super::config::{Config, Dependency};
 use super::label::{LAYERS_LABELS, METADATA_LABEL, Metadata, ModuleLayer, ModuleLayers};
 use super::locator::Locator;
+use super::validate::{Severity, validate};
 use super::{Module, Package, Sources, read, tree};
 use crate::buildpack::{Kind, Stack, Target};
 use crate::error::{Advice, Context, Error, Result};
@@ -37,6 +38,11 @@ pub fn collect(config: &Config, kind: Kind, target: &Target, sources: &Sources) 
     let known = sources.known(&config.base);
     let Package { main, mut others } = match Locator::parse(&config.uri, &known)? {
         Locator::Path(folder) if folder.is_dir() => {
+            // What does not work is an error below.
+            let told = if folder.join(kind.file()).is_file() { validate(&folder)? } else { Vec::new() };
+            for finding in told.iter().filter(|finding| finding.severity == Severity::Warning) {
+                sources.images.output.warn(&format!("{}: {}", finding.file, finding.message));
+            }
             let main =
                 tree::of_folder_for(&folder, target, sources.images.store).context(|| format!("cannot get `{}`", folder.display()))?;
             Package { main, others: Vec::new() }
