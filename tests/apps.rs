@@ -1,6 +1,6 @@
 //! Real apps become running images and answer what they should.
 
-use crate::support::{Machine, get, repository};
+use crate::support::{Machine, copied, get, repository, succeed, write};
 use rustix::process::Signal;
 use std::fs;
 
@@ -27,6 +27,45 @@ fn fastapi_answers_on_two_ports_at_once_and_ends_with_ctrl_c() {
 #[test]
 fn flask_answers() {
     answers("python-flask", &[]);
+}
+
+/// A program of Debian's that the app starts is in the run image.
+#[test]
+fn an_app_with_an_aptfile_has_its_packages() {
+    answers("python-aptfile", &[]);
+    let machine = Machine::shared();
+    let base = machine.config("python-aptfile")["config"]["Labels"]["io.buildpacks.base.metadata"].to_string();
+    assert!(base.contains("hello"), "{base}");
+}
+
+/// Packages for the build alone are not in the image; what cannot be a package is refused before anything is built.
+#[test]
+fn packages_are_named_in_the_project_file_too() {
+    let (machine, app) = (Machine::shared(), copied("procfile"));
+    machine.prepare();
+    let other = tempfile::tempdir().unwrap();
+    for (folder, more) in [(app.path(), vec![]), (other.path(), vec!["--descriptor", "project.toml"])] {
+        write(&folder.join("project.toml"), "[_]\nschema-version = '0.2'\n[io.cooper.packages]\nbuild = ['hello']\nrun = ['jq']\n");
+        let descriptor = folder.join("project.toml").display().to_string();
+        let more: Vec<&str> = more.into_iter().map(|word| if word == "project.toml" { descriptor.as_str() } else { word }).collect();
+        machine.built("with-packages", app.path(), &more);
+        let find = succeed(&mut machine.command(&[
+            "run",
+            "with-packages",
+            "--entrypoint",
+            "launcher",
+            "--",
+            "sh",
+            "-c",
+            "command -v hello; command -v jq",
+        ]));
+        assert_eq!(find, "/usr/bin/jq\n");
+        drop(std::fs::remove_file(app.path().join("project.toml")));
+    }
+    write(&app.path().join("Aptfile"), "jq=1.7\n");
+    let output = machine.run(&["build", "with-packages", "--path", app.path().to_str().unwrap()]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said.contains("line 1 of the Aptfile cannot be used: `jq=1.7` is a version"), "{said}");
 }
 
 #[test]

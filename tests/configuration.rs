@@ -119,7 +119,7 @@ fn what_is_configured_has_its_effect() {
     assert!(inspected.contains(&format!("{mirror}@sha256:")), "{inspected}");
 }
 
-/// CLI-01, CLI-02, CLI-04, CLI-05, CLI-06, CLI-18, PRJ-16.
+/// CLI-01, CLI-02, CLI-04, CLI-05, CLI-06, PRJ-16.
 #[test]
 fn buildpacks_come_from_folders_files_images_and_registries() {
     let (machine, folder) = (Machine::shared(), tempfile::tempdir().unwrap());
@@ -141,12 +141,29 @@ fn buildpacks_come_from_folders_files_images_and_registries() {
     assert_eq!(trace(&["--buildpack", &format!("{one},{two},cooper/procfile")]), "one\ntwo\n");
     assert_eq!(trace(&["--buildpack", &two, "--buildpack", "from=builder", "--buildpack", &format!("file://{one}")]), "two\none\n");
     assert_eq!(trace(&["--pre-buildpack", &two, "--post-buildpack", &one]), "two\none\n");
+    // A folder with a package.toml brings what it is composed of.
+    let order = "[[order]]\n[[order.group]]\nid = 'acme/two'\nversion = '1.0.0'\n[[order.group]]\nid = 'acme/one'\nversion = '1.0.0'\n";
+    write(&here.join("both/buildpack.toml"), &format!("api = '0.10'\n[buildpack]\nid = 'acme/both'\nversion = '1.0.0'\n{order}"));
+    write(
+        &here.join("both/package.toml"),
+        "[buildpack]\nuri = '.'\n[[dependencies]]\nuri = '../one'\n[[dependencies]]\nuri = '../two.tgz'\n",
+    );
+    assert_eq!(trace(&["--buildpack", &here.join("both").display().to_string(), "--buildpack", "cooper/procfile"]), "two\none\n");
     // Paths in a project file start from its folder.
     write(
         &here.join("other.toml"),
         "[_]\nschema-version = '0.2'\n[[io.buildpacks.pre.group]]\nuri = './one'\n[[io.buildpacks.post.group]]\nuri = 'two.tgz'\n",
     );
     assert_eq!(trace(&["--descriptor", here.join("other.toml").to_str().unwrap()]), "one\ntwo\n");
+    for id in ["left", "right"] {
+        write(&here.join(id).join("extension.toml"), &format!("api = '0.10'\n[extension]\nid = 'acme/{id}'\nversion = '1.0.0'\n"));
+        write(&here.join(id).join("bin/detect"), "#!/bin/sh\nexit 0\n");
+    }
+    let (left, right) = (here.join("left").display().to_string(), here.join("right").display().to_string());
+    let extended = ["build", "extended", "--path", app.path().to_str().unwrap(), "--extension", &left, "--extension", &right];
+    let output = machine.run(&extended);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.contains("acme/left") && said.contains("acme/right"), "{said}");
     let output = machine.run(&["build", "none", "--path", app.path().to_str().unwrap(), "--extension", &one]);
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(error.contains("it is the buildpack `acme/one@1.0.0`") && error.contains("--buildpack"), "{error}");

@@ -19,6 +19,8 @@ mod extender;
 mod extensions;
 mod failures;
 mod fleet;
+mod from_pack;
+mod inspect;
 mod interoperation;
 mod kill;
 mod mmdebstrap;

@@ -11,13 +11,13 @@ pub const NAME: &str = "debian-packages";
 
 /// The packages, for `cooper`.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct Packages {
+pub struct Packages {
     /// For the build image.
     #[serde(default)]
-    build: BTreeSet<String>,
+    pub build: BTreeSet<String>,
     /// For the run image.
     #[serde(default)]
-    run: BTreeSet<String>,
+    pub run: BTreeSet<String>,
 }
 
 #[derive(Deserialize)]
@@ -81,7 +81,7 @@ fn wanted(plan: &str) -> Result<Packages, String> {
 }
 
 /// Debian Policy, "Source": lower-case letters, digits, `+`, `-` and `.`.
-fn is_package(name: &str) -> bool {
+pub fn is_package(name: &str) -> bool {
     let first = name.bytes().next().is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
     first && name.len() > 1 && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"+-.".contains(&byte))
 }

@@ -4,6 +4,7 @@
 mod debian_packages;
 mod procfile;
 mod python;
+mod system_packages;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -16,6 +17,7 @@ fn main() -> ExitCode {
     let id = folder("CNB_BUILDPACK_DIR").and_then(|folder| id(&folder.join("buildpack.toml")));
     match id.as_deref() {
         Some("cooper/python") => libcnb::libcnb_runtime(&python::Python),
+        Some("cooper/system-packages") => libcnb::libcnb_runtime(&system_packages::SystemPackages),
         Some("cooper/procfile") => libcnb::libcnb_runtime(&procfile::Procfile),
         other => eprintln!(
             "`{}` is none of these buildpacks: a CNB lifecycle starts them, with CNB_BUILDPACK_DIR set",

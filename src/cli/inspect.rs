@@ -14,6 +14,7 @@ use crate::platform::transfer::Extent;
 
 /// Say what an image is made of.
 #[derive(clap::Args)]
+#[command(after_help = "Examples:\n  cooper inspect my-app\n  cooper inspect docker://registry.example/team/my-app --output json")]
 pub struct Arguments {
     /// The image: NAME, in the store or else in its registry, `docker://NAME` (a registry), `oci:DIR[:TAG]`, `docker-archive:FILE[:NAME]` or
     /// `docker:NAME` (an engine).
@@ -24,13 +25,16 @@ pub struct Arguments {
     /// How to write it.
     #[arg(long, short, value_enum, default_value_t)]
     output: Format,
+    /// Write the old bill of materials in the image's label instead, as JSON; `cooper sbom download` has the SBOM files.
+    #[arg(long)]
+    bom: bool,
     #[command(flatten)]
     registries: Reach,
 }
 
 impl Arguments {
     pub(super) fn run(self, session: &Session) -> Result<u8> {
-        let (store, (registries, _)) = (session.store()?, self.registries.open()?);
+        let (store, (registries, config)) = (session.store()?, self.registries.open()?);
         let engine = Settings::read(|name| std::env::var_os(name));
         let wanted = self.platform.as_deref().map(str::parse::<Platform>).transpose()?;
         let extent = if wanted.is_some() { Extent::Exactly } else { Extent::All };
@@ -42,7 +46,13 @@ impl Arguments {
             platform: &wanted.unwrap_or_else(Platform::here),
             output: session.output,
         };
-        let inspected = inspect::inspect(&Place::parse(&self.image)?, extent, &images)?;
+        let inspected = inspect::inspect(&Place::parse(&self.image)?, extent, &config.run_images, &images)?;
+        if let (true, Inspected::Image(image)) = (self.bom, &inspected) {
+            let of = |is_there: bool| is_there.then_some(&image.bom);
+            let bom = serde_json::json!({ "remote": of(image.remote_info.is_some()), "local": of(image.local_info.is_some()) });
+            session.print_json(&bom)?;
+            return Ok(0);
+        }
         match (self.output, &inspected) {
             (Format::Json, _) => session.print_json(&inspected)?,
             (Format::Text, Inspected::Image(image)) => session.print(&text(image))?,

@@ -20,6 +20,7 @@ mod registries;
 mod report;
 mod rmi;
 mod run;
+mod sbom;
 mod stack;
 mod store;
 mod tag;
@@ -108,8 +109,10 @@ enum Command {
     Copy(copy::Arguments),
     Tag(tag::Arguments),
     Rmi(rmi::Arguments),
+    #[command(visible_alias = "inspect-image")]
     Inspect(inspect::Arguments),
     Rebase(rebase::Arguments),
+    Sbom(sbom::Arguments),
     Builder(builder::Arguments),
     /// Make, package and look at buildpacks.
     Buildpack(buildpack::Arguments),
@@ -205,6 +208,7 @@ impl CommandLine {
             Command::Rmi(arguments) => arguments.run(&session),
             Command::Inspect(arguments) => arguments.run(&session),
             Command::Rebase(arguments) => arguments.run(&session),
+            Command::Sbom(arguments) => arguments.run(&session),
             Command::Builder(arguments) => arguments.run(&session),
             Command::Buildpack(arguments) => arguments.run(Kind::Buildpack, &session),
             Command::Extension(arguments) => arguments.run(Kind::Extension, &session),

@@ -43,7 +43,15 @@ pub struct Module {
 }
 
 /// The first-party buildpacks and extensions.
-pub const MODULES: [Module; 3] = [
+pub const MODULES: [Module; 4] = [
+    Module {
+        id: "cooper/system-packages",
+        version: "0.1.0",
+        folder: "buildpacks",
+        file: "buildpack.toml",
+        descriptor: include_str!("../../buildpacks/system-packages/buildpack.toml"),
+        programs: ["detect", "build"],
+    },
     Module {
         id: "cooper/python",
         version: "0.1.0",

@@ -58,6 +58,7 @@ fn lines(file: &Path) -> Result<Vec<String>> {
 mod tests {
     use super::*;
 
+    /// CLI-08.
     #[test]
     fn options_win_over_files_and_bare_names_are_inherited() {
         let folder = tempfile::tempdir().unwrap();

@@ -30,4 +30,5 @@ pub mod rebase;
 pub mod referrers;
 mod rootfs;
 pub mod run;
+pub mod sbom;
 pub mod transfer;

@@ -9,6 +9,7 @@ pub use comparison::Comparison;
 
 use self::known::Known;
 use self::places::App;
+pub use self::places::write_report;
 use super::builder;
 use super::images::{Images, InStore};
 use super::place::Place;
@@ -157,7 +158,7 @@ fn rebase_app(app: &App, request: &Request, known: &Known, images: &Images) -> R
     let report = if request.check || refused { ImageReport::default() } else { app.save(&image, request, &run, images)? };
     let names = report.tags.clone();
     if let (Some(folder), false) = (&request.report, request.check || refused) {
-        places::write_report(report, folder)?;
+        write_report(report, folder)?;
     }
     Ok(Rebased { digest, changed, run_image: run.name.clone(), names, comparison, refused })
 }

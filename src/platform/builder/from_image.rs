@@ -89,7 +89,7 @@ mod tests {
         assert_eq!(by_distance(&all, Some("near.test")), ["near.test/run", "mine.test/run", "acme/run", "far.test/run"]);
     }
 
-    /// BIMG-06, BIMG-15.
+    /// BIMG-06, BIMG-15, CLI-53.
     #[test]
     fn run_images_stand_in_the_label() {
         let names = |label: &str| {

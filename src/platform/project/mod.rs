@@ -62,7 +62,11 @@ impl Project {
             other => other.context(|| format!("cannot read the project file `{}`", path.display())).hint("name a project.toml")?,
         };
         let mut warn = |line: &str| output.warn(&format!("{}: {line}", path.display()));
-        let project = Self::parse(&text, exec_env, &mut warn).context(|| format!("cannot use the project file `{}`", path.display()))?;
+        let describe = || format!("cannot use the project file `{}`", path.display());
+        let mut project = Self::parse(&text, exec_env, &mut warn).context(describe)?;
+        if named.is_some() {
+            project.environment.splice(0..0, schema::packages(&text).context(describe)?);
+        }
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         Ok(Self { folder: folder.to_path_buf(), ..project })
     }

@@ -4,6 +4,7 @@ use super::source::Declared;
 use super::{Inline, Module, Project};
 use crate::error::{Advice, Context, Error, Result};
 use crate::platform::environment::Variable;
+use crate::platform::packages::Packages;
 use serde::Deserialize;
 
 /// The newest schema, for hints.
@@ -212,6 +213,19 @@ impl Project {
             ..Self::default()
         })
     }
+}
+
+/// `[io.cooper.packages]`, whatever the schema, as variables of the build: what asks for packages reads the file in the source itself, but not one
+/// that is elsewhere.
+///
+/// # Errors
+/// When the table makes no sense.
+pub(super) fn packages(text: &str) -> Result<Vec<Variable>> {
+    let table: toml::Table = toml::from_str(text).context(|| "it is no TOML")?;
+    let own = table.get("io").and_then(|io| io.get("cooper")?.get("packages")).cloned();
+    let packages: Packages = own.map(toml::Value::try_into).transpose().context(|| "cannot read `io.cooper.packages`")?.unwrap_or_default();
+    let variable = |(name, list): (&str, Vec<String>)| Variable { name: name.into(), value: list.join(" ") };
+    Ok([("BP_SYSTEM_PACKAGES_BUILD", packages.build), ("BP_SYSTEM_PACKAGES_RUN", packages.run)].map(variable).into())
 }
 
 impl From<Build> for Buildpacks {

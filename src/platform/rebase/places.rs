@@ -142,7 +142,10 @@ fn reported(image: &Image, tags: Vec<String>) -> ImageReport {
 }
 
 /// Writes `report.toml` into a folder.
-pub(super) fn write_report(report: ImageReport, folder: &Path) -> Result<()> {
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_report(report: ImageReport, folder: &Path) -> Result<()> {
     let describe = || format!("cannot write the report to `{}`", folder.display());
     std::fs::create_dir_all(folder).context(describe)?;
     let text = crate::lifecycle::documents::report::Report { build: None, image: report }.to_toml()?;

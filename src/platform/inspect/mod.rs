@@ -1,11 +1,16 @@
 //! What is known of an image, for people and programs.
 
+mod info;
+
+pub use info::Info;
+
 use super::images::Images;
 use super::place::Place;
 use super::referrers::Keeper;
 use super::transfer::Extent;
 use crate::error::Result;
 use crate::image::{Descriptor, Digest, Image, Platform, Reference};
+use crate::lifecycle::documents::run::RunImageNames;
 use crate::lifecycle::documents::{BUILD_METADATA_LABEL, LIFECYCLE_METADATA_LABEL};
 use serde::Serialize;
 use serde_json::Value;
@@ -34,6 +39,15 @@ pub struct Description {
     pub processes: Vec<Process>,
     /// Its layers, the lowest first.
     pub layers: Vec<Layer>,
+    /// Its name once more, in `pack`'s words, as all that follows.
+    pub image_name: String,
+    /// The image, if it is in a registry.
+    pub remote_info: Option<Info>,
+    /// The image, if it is on this machine.
+    pub local_info: Option<Info>,
+    /// The old bill of materials in its label.
+    #[serde(skip)]
+    pub bom: Value,
     /// What refers to it, as signatures do; nothing where its place keeps no such list.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub referrers: Option<Vec<Referrer>>,
@@ -120,7 +134,7 @@ pub enum Inspected {
 ///
 /// # Errors
 /// When it is not there or damaged.
-pub fn inspect(place: &Place, extent: Extent, images: &Images) -> Result<Inspected> {
+pub fn inspect(place: &Place, extent: Extent, configured: &[RunImageNames], images: &Images) -> Result<Inspected> {
     let opened = images.open(place, extent)?;
     let name = opened.name().first().map_or_else(|| place.to_string(), Reference::familiar);
     let digest = opened.digest();
@@ -134,7 +148,15 @@ pub fn inspect(place: &Place, extent: Extent, images: &Images) -> Result<Inspect
     }
     let referrers = Keeper::of_source(place, &opened).map(|keeper| images.referrers(keeper, digest, None)).transpose()?;
     let referrers = referrers.map(|referrers| referrers.into_iter().map(Referrer::from).collect());
-    Ok(Inspected::Image(Box::new(Description { referrers, ..describe(name, opened.image()?, digest) })))
+    let is_remote = match place {
+        Place::Registry(_) => true,
+        Place::Name(name) => images.store.find(name)?.is_none(),
+        Place::Layout { .. } | Place::Archive { .. } | Place::Engine(_) | Place::Store(_) => false,
+    };
+    let info = Some(Info::of(opened.image()?, configured));
+    let (remote_info, local_info) = if is_remote { (info, None) } else { (None, info) };
+    let description = describe(name, opened.image()?, digest);
+    Ok(Inspected::Image(Box::new(Description { referrers, remote_info, local_info, ..description })))
 }
 
 fn describe(name: String, image: &Image, digest: &Digest) -> Description {
@@ -149,6 +171,10 @@ fn describe(name: String, image: &Image, digest: &Digest) -> Description {
         default: text(&process["type"]) == default,
     };
     Description {
+        image_name: name.clone(),
+        remote_info: None,
+        local_info: None,
+        bom: info::bom(image),
         name,
         digest: digest.to_string(),
         platform: Platform::of(&image.config),
