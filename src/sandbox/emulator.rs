@@ -2,11 +2,14 @@
 //! 6.7 on, every user namespace may have handlers of its own: then QEMU's program is all that a machine needs, no registration and no root.
 
 use super::mount::{self, NO_PROGRAMS};
-use super::probe::{IN_NAMESPACE, attempt};
+use super::probe::{IN_NAMESPACE, attempt, attempt_as};
+use super::spec::User;
 use super::stage::Request;
 use super::supervisor;
+use super::{identity, syscall};
 use crate::error::{Advice, Context, Error, Result};
 use rustix::fs::{Mode, OFlags, openat};
+use rustix::process::{DumpableBehavior, getegid, geteuid, set_dumpable_behavior};
 use serde::{Deserialize, Serialize};
 use std::fs::Permissions;
 use std::os::fd::OwnedFd;
@@ -19,6 +22,8 @@ use std::process::Command;
 pub const PROCESSORS: [&str; 2] = ["amd64", "arm64"];
 /// Where distributions put QEMU's programs.
 const FOLDERS: [&str; 2] = ["/usr/local/bin", "/usr/bin"];
+/// Whom the kernel lets register handlers in a namespace.
+const ROOT: User = User { uid: 0, gid: 0 };
 /// The program that is tried, in the root of the attempt.
 const TRIED: &str = "program";
 
@@ -75,7 +80,7 @@ pub fn find(folder: &Path, architecture: &str) -> Result<Option<Emulator>> {
     let places = FOLDERS.iter().flat_map(|folder| names.iter().map(move |name| Path::new(folder).join(name)));
     for program in places.filter(|place| namespace && place.is_file()) {
         let emulator = Emulator { program, architecture: architecture.into() };
-        let tried = attempt(IN_NAMESPACE, || {
+        let tried = attempt_as(Some(ROOT), IN_NAMESPACE, || {
             let _handlers = emulator.register()?;
             start(root.path())
         });
@@ -116,6 +121,22 @@ impl Emulator {
         let handlers = handlers.context(describe)?;
         let file = openat(&handlers, "register", OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty()).context(describe)?;
         rustix::io::write(&file, &self.rule().context(describe)?).context(describe)?;
+        Ok(handlers)
+    }
+
+    /// The same for who may have one id only: in a namespace between this machine's and the sandbox's, whose root this process is for that moment.
+    /// Then it is who it was, in a namespace of its own. Only for a process with a single thread.
+    pub fn register_outside(&self) -> Result<OwnedFd> {
+        let own = (geteuid().as_raw(), getegid().as_raw());
+        let enter = |inside: User, own: (u32, u32)| -> Result<()> {
+            syscall::enter_user_namespace().context(|| "cannot make a user namespace")?;
+            // Its files belong to the caller only while the process can be looked into.
+            set_dumpable_behavior(DumpableBehavior::Dumpable).context(|| "cannot show this process")?;
+            identity::map_single("self", inside, own)
+        };
+        enter(ROOT, own)?;
+        let handlers = self.register()?;
+        enter(User { uid: own.0, gid: own.1 }, (ROOT.uid, ROOT.gid))?;
         Ok(handlers)
     }
 

@@ -85,7 +85,7 @@ impl Identity {
             Self::Root => {
                 for file in ["uid_map", "gid_map"] {
                     let map = std::fs::read_to_string(format!("/proc/self/{file}")).context(|| format!("cannot read the {file}"))?;
-                    write_map(child, file, &same_inside(&map))?;
+                    write_map(&child.as_raw_nonzero().to_string(), file, &same_inside(&map))?;
                 }
                 Ok(())
             }
@@ -93,18 +93,22 @@ impl Identity {
                 map_with(&ids.users.1, child, &keep_one(user.uid, own.0, ids.users.0))?;
                 map_with(&ids.groups.1, child, &keep_one(user.gid, own.1, ids.groups.0))
             }
-            Self::Single => {
-                // Required before an unprivileged user may write the groups' map (user_namespaces(7)).
-                write_map(child, "setgroups", "deny")?;
-                write_map(child, "uid_map", &format!("{} {} 1\n", user.uid, own.0))?;
-                write_map(child, "gid_map", &format!("{} {} 1\n", user.gid, own.1))
-            }
+            Self::Single => map_single(&child.as_raw_nonzero().to_string(), user, own),
         }
     }
 }
 
-fn write_map(child: Pid, file: &str, text: &str) -> Result<()> {
-    std::fs::write(format!("/proc/{}/{file}", child.as_raw_nonzero()), text)
+/// Maps one user and one group, all that an unprivileged user may: who `own` is outside is `inside` in the namespace of the process, which is a number
+/// or `self`.
+pub fn map_single(process: &str, inside: User, own: (u32, u32)) -> Result<()> {
+    // Required before an unprivileged user may write the groups' map (user_namespaces(7)).
+    write_map(process, "setgroups", "deny")?;
+    write_map(process, "uid_map", &format!("{} {} 1\n", inside.uid, own.0))?;
+    write_map(process, "gid_map", &format!("{} {} 1\n", inside.gid, own.1))
+}
+
+fn write_map(process: &str, file: &str, text: &str) -> Result<()> {
+    std::fs::write(format!("/proc/{process}/{file}"), text)
         .context(|| format!("cannot write the {file} of a user namespace"))
         .hint("AppArmor may forbid it: see `cooper doctor`")
 }

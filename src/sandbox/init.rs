@@ -58,7 +58,8 @@ impl Inside<'_> {
         }
         // Before the root changes, because the emulator is one of this machine's programs.
         let _handlers = match &self.spec.emulator {
-            Some(emulator) if self.identity.has_namespace() => Some(emulator.register()?),
+            // Who has one id only is no root, and the stage has done it.
+            Some(emulator) if self.identity.has_namespace() && *self.identity != Identity::Single => Some(emulator.register()?),
             Some(_) | None => None,
         };
         if !self.identity.has_mounts() {

@@ -5,6 +5,7 @@ use super::identity;
 use super::mount::{self, CLOSED, NO_PROGRAMS};
 use super::publish;
 use super::rootfs;
+use super::spec::User;
 use super::stage::{Request, wait};
 use super::supervisor;
 use super::syscall;
@@ -138,10 +139,16 @@ pub const IN_NAMESPACE: i32 = MOUNTS | libc::CLONE_NEWUSER;
 
 /// Tries something in a child in namespaces of its own.
 pub fn attempt(namespaces: i32, action: impl FnOnce() -> Result<()>) -> Result<()> {
+    attempt_as(None, namespaces, action)
+}
+
+/// The same as somebody else, by the ids of a user namespace.
+pub fn attempt_as(inside: Option<User>, namespaces: i32, action: impl FnOnce() -> Result<()>) -> Result<()> {
     let (mut answer, send) = std::io::pipe().context(|| "cannot make a pipe")?;
-    let (uid, gid) = (geteuid().as_raw(), getegid().as_raw());
+    let own = (geteuid().as_raw(), getegid().as_raw());
     let Some((pid, _)) = syscall::clone_process(namespaces).context(|| "cannot make namespaces")? else {
-        let result = if namespaces & libc::CLONE_NEWUSER != 0 { map_itself(uid, gid).and_then(|()| action()) } else { action() };
+        let inside = inside.unwrap_or(User { uid: own.0, gid: own.1 });
+        let result = if namespaces & libc::CLONE_NEWUSER != 0 { map_itself(inside, own).and_then(|()| action()) } else { action() };
         syscall::exit_now(match result.map_err(|error| super::channel::Failure::from(&error)) {
             Ok(()) => 0,
             // A pipe of this size never blocks; a parent that has gone wants no answer.
@@ -159,10 +166,8 @@ pub fn attempt(namespaces: i32, action: impl FnOnce() -> Result<()>) -> Result<(
 }
 
 /// What unprivileged users do in [`identity::Identity::write_maps`]; some security modules refuse only this.
-fn map_itself(uid: u32, gid: u32) -> Result<()> {
-    for (file, text) in [("setgroups", "deny".to_string()), ("uid_map", format!("{uid} {uid} 1")), ("gid_map", format!("{gid} {gid} 1"))] {
-        std::fs::write(format!("/proc/self/{file}"), text).context(|| format!("cannot write the {file}"))?;
-    }
+fn map_itself(inside: User, own: (u32, u32)) -> Result<()> {
+    identity::map_single("self", inside, own)?;
     mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).context(|| "cannot change mounts")
 }
 

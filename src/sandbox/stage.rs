@@ -83,8 +83,11 @@ fn serve(socket: &UnixStream) -> Result<u8> {
 
 /// Tries the ways to be somebody, the best first, until one is allowed.
 fn run(socket: &UnixStream, scratch: &Path, spec: &Spec) -> Result<u8> {
-    let mut refusal = None;
+    let (mut refusal, mut _handlers) = (None, None);
     for identity in Identity::candidates() {
+        if let (Identity::Single, Some(emulator)) = (&identity, &spec.emulator) {
+            _handlers = Some(emulator.register_outside()?);
+        }
         let processes = if identity.has_mounts() { Processes::Own } else { Processes::Shared };
         let mut attempt = Attempt { socket, scratch, spec, identity: &identity, processes };
         let mut outcome = attempt.make()?;

@@ -41,6 +41,12 @@ pub fn clone_process(namespaces: i32) -> io::Result<Option<(Pid, OwnedFd)>> {
     Ok(Some((pid, unsafe { OwnedFd::from_raw_fd(descriptor) })))
 }
 
+/// Enters a new user namespace, and a new one for mounts that it owns. Only for a process with a single thread.
+pub fn enter_user_namespace() -> io::Result<()> {
+    // SAFETY: the call changes what this process is, and none of its memory.
+    check(unsafe { libc::unshare(libc::CLONE_NEWUSER | libc::CLONE_NEWNS) }.into()).map(drop)
+}
+
 /// Ends this process without running anything that its parent registered.
 pub fn exit_now(code: u8) -> ! {
     // SAFETY: the call takes no pointer and does not return.
