@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
+use rustix::buffer::spare_capacity;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -28,12 +29,16 @@ impl http_body::Body for FileBody {
             return Poll::Ready(None);
         }
         let wanted = self.left.min(PIECE as u64);
-        let mut piece = Vec::with_capacity(PIECE);
-        let count = match (&mut self.file).take(wanted).read_to_end(&mut piece) {
+        // One call of the kernel for a piece; to read to the end of something takes several.
+        let mut piece = Vec::with_capacity(usize::try_from(wanted).unwrap_or(PIECE));
+        match rustix::io::retry_on_intr(|| rustix::io::read(&self.file, spare_capacity(&mut piece))) {
             Ok(0) => return Poll::Ready(Some(Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file became shorter")))),
-            Ok(count) => count as u64,
-            Err(error) => return Poll::Ready(Some(Err(error))),
-        };
+            Ok(_) => {}
+            Err(error) => return Poll::Ready(Some(Err(error.into()))),
+        }
+        // There may have been room for more than was asked for.
+        let count = self.left.min(piece.len() as u64);
+        piece.truncate(usize::try_from(count).unwrap_or(piece.len()));
         self.left -= count;
         self.sent.fetch_add(count, Ordering::Relaxed);
         Poll::Ready(Some(Ok(Frame::data(piece.into()))))
