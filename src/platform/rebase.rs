@@ -3,6 +3,7 @@
 mod comparison;
 pub mod fleet;
 mod known;
+mod list;
 mod places;
 
 pub use comparison::Comparison;
@@ -123,15 +124,46 @@ struct Composed {
     packages: Vec<String>,
 }
 
-/// Rebases an image. The names mean the old image until the new one is complete.
+/// An app image on its new run image, which nobody has yet.
+struct Step {
+    image: Image,
+    digest: Digest,
+    changed: bool,
+    run: Arc<RunImage>,
+    comparison: Option<Comparison>,
+    refused: bool,
+}
+
+/// Rebases an image, or each image of a list in a registry. The names mean the old image until the new one is complete.
 ///
 /// # Errors
 /// When an image is not to be had, the two do not fit, or the new one cannot be saved (exit code 72).
 pub fn rebase(request: &Request, images: &Images) -> Result<Rebased> {
-    rebase_app(&App::open(request, images)?, request, &Known::default(), images)
+    rebase_apps(&App::open(request, images)?, request, &Known::default(), images)
 }
 
-fn rebase_app(app: &App, request: &Request, known: &Known, images: &Images) -> Result<Rebased> {
+fn rebase_apps(apps: &[App], request: &Request, known: &Known, images: &Images) -> Result<Rebased> {
+    let mut steps = apps.iter().map(|app| step(app, request, known, images)).collect::<Result<Vec<_>>>()?;
+    let (changed, refused) = (steps.iter().any(|step| step.changed), steps.iter().any(|step| step.refused));
+    let list = list::of(apps, &steps);
+    let digest = list.as_ref().map_or(&steps[0].digest, |list| &list.descriptor.digest).clone();
+    let is_saved = !request.check && !refused;
+    let report = match &list {
+        _ if !is_saved => ImageReport::default(),
+        Some(list) => list::save(list, apps, &steps, request, images)?,
+        None => apps[0].save(&steps[0].image, request, &steps[0].run, images)?,
+    };
+    let names = report.tags.clone();
+    if let (Some(folder), true) = (&request.report, is_saved) {
+        write_report(report, folder)?;
+    }
+    // One that is refused says more than one that is not.
+    let told = steps.iter().position(|step| step.refused).or_else(|| steps.iter().position(|step| step.changed)).unwrap_or(0);
+    let Step { run, comparison, .. } = steps.swap_remove(told);
+    Ok(Rebased { digest, changed, run_image: run.name.clone(), names, comparison, refused })
+}
+
+fn step(app: &App, request: &Request, known: &Known, images: &Images) -> Result<Step> {
     let platform = Platform::of(&app.image.config);
     let images = &Images { platform: &platform, ..*images };
     let run = known_run_image(app, request, known, images)?;
@@ -155,12 +187,7 @@ fn rebase_app(app: &App, request: &Request, known: &Known, images: &Images) -> R
     if request.force {
         doubts.iter().for_each(|doubt| images.output.warn(doubt));
     }
-    let report = if request.check || refused { ImageReport::default() } else { app.save(&image, request, &run, images)? };
-    let names = report.tags.clone();
-    if let (Some(folder), false) = (&request.report, request.check || refused) {
-        write_report(report, folder)?;
-    }
-    Ok(Rebased { digest, changed, run_image: run.name.clone(), names, comparison, refused })
+    Ok(Step { image, digest, changed, run, comparison, refused })
 }
 
 /// Images that say the same of their run image are on the same one.
@@ -211,8 +238,10 @@ fn nearest(request: &Request, names: &RunImageNames, app: &App, images: &Images)
     let name = names.nearest(registry, can_read).context(|| "no run image of the app can be read").code(WENT_WRONG);
     match found.into_inner() {
         Some(Ok(run)) => Ok(run),
-        Some(Err(error)) => Err(error).context(|| "no run image of the app can be read").code(WENT_WRONG),
-        None => bring(&Place::parse(&name?)?, request, app, images),
+        Some(Err(_)) | None => Place::parse(&name?)
+            .and_then(|place| bring(&place, request, app, images))
+            .context(|| "no run image of the app can be read")
+            .code(WENT_WRONG),
     }
 }
 

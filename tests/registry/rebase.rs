@@ -25,19 +25,30 @@ struct Images {
 impl Images {
     /// The app names its run image so.
     fn new(folder: &Path, run_image: &str) -> Self {
-        Self::with(folder, run_image, json!({}), json!({}))
+        Self::of(folder, run_image, "amd64")
+    }
+
+    /// The same for a processor.
+    fn of(folder: &Path, run_image: &str, architecture: &str) -> Self {
+        let members = json!({ "architecture": architecture });
+        Self::made(folder, run_image, json!({}), [members.clone(), members])
     }
 
     /// The same with other labels, and other members of the new run image's configuration.
     fn with(folder: &Path, run_image: &str, labels: Value, members: Value) -> Self {
+        Self::made(folder, run_image, labels, [members, json!({})])
+    }
+
+    fn made(folder: &Path, run_image: &str, labels: Value, [of_run, of_app]: [Value; 2]) -> Self {
         let layout = folder.join("layout");
         let old = Small::write(&layout, "old", &[LOWEST, OLD]);
-        let new = Small::write_with(&layout, "new", &[LOWEST, NEW, ("more", b"more")], members);
+        let new = Small::write_with(&layout, "new", &[LOWEST, NEW, ("more", b"more")], of_run);
         let metadata = json!({ "app": [], "runImage": { "topLayer": old.diff_ids[1], "reference": "x", "image": run_image } });
         let mut all = json!({ METADATA: metadata.to_string() });
         labels.as_object().unwrap().iter().for_each(|(name, label)| all[name] = label.clone());
-        let config = json!({ "config": { "Labels": all, "Env": ["CNB_PLATFORM_API=0.13"] } });
-        let app = Small::write_with(&layout, "app", &[LOWEST, OLD, APP], config);
+        let mut members = of_app;
+        members["config"] = json!({ "Labels": all, "Env": ["CNB_PLATFORM_API=0.13"] });
+        let app = Small::write_with(&layout, "app", &[LOWEST, OLD, APP], members);
         Self { layout, old, new, app }
     }
 
@@ -311,4 +322,83 @@ fn images_in_layouts_and_archives_are_rebased_where_they_are() {
     rebase(&["my/app:3", "--previous-image", &fresh.place("app"), "--tag", "my/app:4"]);
     assert_eq!((layers("store://my/app:3"), layers("store://my/app:4")), (expected.clone(), expected));
     assert_eq!(succeed(&mut machine.command(&["store", "verify"])), "the store is valid\n");
+}
+
+/// REB-01, REB-14.
+/// Until all images of a list are there, its name means the old list.
+#[test]
+fn a_list_is_rebased_image_by_image() {
+    let folder = tempfile::tempdir().unwrap();
+    let registry = Registry::start();
+    let machine = Machine::empty(folder.path());
+    let run_image = registry.name("base/run:1");
+    let names = ["amd64", "arm64"].map(|architecture| {
+        let images = Images::of(&folder.path().join(architecture), &run_image, architecture);
+        let [run, app] = ["run", "app"].map(|kind| registry.name(&format!("made/{kind}-{architecture}:1")));
+        images.send(&machine, "new", &run);
+        images.send(&machine, "app", &app);
+        [run, app]
+    });
+    let list = |name: &str, which: usize, from: &[[String; 2]]| {
+        let images: Vec<&str> = from.iter().map(|names| names[which].as_str()).collect();
+        succeed(&mut machine.command(&[&["manifest", "create", name, "--publish"], &images[..]].concat()));
+    };
+    let app = registry.name("team/app:1");
+    list(&run_image, 0, &names);
+    list(&app, 1, &names);
+    let now = |name: &str| super::bench::manifest(&registry, name).0;
+    let before = now("team/app:1");
+    let rebase = |more: &[&str]| {
+        let output = run(machine.command(&["rebase", &app, "--publish"]).args(more));
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    assert_eq!((rebase(&["--check"]).0, now("team/app:1")), (Some(10), before.clone()));
+    let (code, said) = rebase(&["--tag", &registry.name("team/app:2")]);
+    assert_eq!((code, now("team/app:2")), (Some(0), now("team/app:1")), "{said}");
+    let after = now("team/app:1");
+    for (at, architecture) in ["amd64", "arm64"].into_iter().enumerate() {
+        let (old, new) = (&before["manifests"][at], &after["manifests"][at]);
+        assert!(old["platform"] == new["platform"] && new["platform"]["architecture"] == architecture && old["digest"] != new["digest"]);
+        let layers = |name: String| now(&name)["layers"].as_array().unwrap().clone();
+        let (app, run) = (layers(format!("team/app@{}", new["digest"].as_str().unwrap())), layers(format!("made/run-{architecture}:1")));
+        assert_eq!((&app[..3], app.len()), (&run[..], 4));
+    }
+    assert_eq!(rebase(&["--check"]).0, Some(0));
+
+    // A list of run images that lacks one leaves everything as it was.
+    machine.run(&["manifest", "remove", &run_image]);
+    list(&run_image, 0, &names[..1]);
+    let (code, said) = rebase(&[]);
+    assert!(code == Some(72) && said.contains("new run image: linux/amd64, old run image: linux/arm64"), "{code:?} {said}");
+    assert_eq!(now("team/app:1"), after);
+}
+
+/// The real `pack` and this program rebase each other's images, where `PEER_PACK` names it.
+#[test]
+fn pack_and_cooper_rebase_what_the_other_rebased() {
+    let folder = tempfile::tempdir().unwrap();
+    let registry = Registry::start();
+    let run_image = registry.name("base/run:1");
+    let (images, machine) = (Images::new(folder.path(), &run_image), Machine::empty(folder.path()));
+    let name = registry.name("team/app:1");
+    images.send(&machine, "app", &name);
+    let pack = std::env::var_os("PEER_PACK");
+    for (round, tag) in ["new", "old", "new", "old"].into_iter().enumerate() {
+        images.send(&machine, tag, &run_image);
+        match &pack {
+            Some(pack) if round % 2 == 0 => {
+                succeed(std::process::Command::new(pack).args(["rebase", &name, "--publish"]).env("HOME", folder.path()))
+            }
+            Some(_) | None => succeed(&mut machine.command(&["rebase", &name, "--publish"])),
+        };
+        let run = if tag == "new" { &images.new } else { &images.old };
+        // pack writes documents that skopeo does not read.
+        let config: Value =
+            serde_json::from_str(&succeed(std::process::Command::new("crane").args(["config", "--insecure", &name]))).unwrap();
+        let expected: Vec<&String> = run.diff_ids.iter().chain([&images.app.diff_ids[2]]).collect();
+        assert_eq!(config["rootfs"]["diff_ids"], json!(expected), "round {round}");
+        let metadata: Value = serde_json::from_str(config["config"]["Labels"][METADATA].as_str().unwrap()).unwrap();
+        assert_eq!(metadata["runImage"]["topLayer"], **run.diff_ids.last().as_ref().unwrap());
+        assert_eq!(metadata["runImage"]["reference"], format!("{}@{}", registry.name("base/run"), run.digest));
+    }
 }

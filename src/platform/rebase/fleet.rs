@@ -2,7 +2,7 @@
 
 use super::known::Known;
 use super::places::App;
-use super::{Rebased, Request, rebase_app};
+use super::{Rebased, Request, rebase_apps};
 use crate::error::{Error, Result};
 use crate::image::{Digest, Reference};
 use crate::lifecycle::documents::LIFECYCLE_METADATA_LABEL;
@@ -181,12 +181,16 @@ impl<I: Iterator<Item = Result<Place>>> Work<'_, I> {
     /// Nothing where the image is none of those that were asked for.
     fn rebase(&self, place: Place) -> Result<Option<Rebased>> {
         let request = Request { image: place, ..self.fleet.request.clone() };
-        let app = App::open(&request, self.images)?;
-        let is_selected = self.fleet.selectors.iter().all(|(name, value)| app.image.label(name) == Some(value));
-        if !is_selected || self.fleet.only_apps && app.image.label(LIFECYCLE_METADATA_LABEL).is_none() {
+        let apps = App::open(&request, self.images)?;
+        let is_selected = |app: &App| {
+            let fits = self.fleet.selectors.iter().all(|(name, value)| app.image.label(name) == Some(value));
+            fits && !(self.fleet.only_apps && app.image.label(LIFECYCLE_METADATA_LABEL).is_none())
+        };
+        // Of a list, any image tells what it is.
+        if !apps.iter().any(is_selected) {
             return Ok(None);
         }
-        rebase_app(&app, &request, &self.known, self.images).map(Some)
+        rebase_apps(&apps, &request, &self.known, self.images).map(Some)
     }
 }
 

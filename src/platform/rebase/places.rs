@@ -3,7 +3,7 @@
 use super::{Request, RunImage, WENT_WRONG};
 use crate::daemon::Engine;
 use crate::error::{Advice, Context, Error, Result};
-use crate::image::{Digest, Image, Reference};
+use crate::image::{Descriptor, Digest, Image, Reference};
 use crate::lifecycle::documents::report::ImageReport;
 use crate::lifecycle::exporter;
 use crate::lifecycle::images::{self as lifecycle, Daemon, Found};
@@ -12,7 +12,8 @@ use crate::platform::place::Place;
 use crate::platform::publish::{self, Member};
 use crate::platform::pull::Pull;
 use crate::platform::transfer::{Extent, Opened};
-use crate::registry::Lookup;
+use crate::registry;
+use crate::store::Stored;
 use std::path::Path;
 
 /// An app image.
@@ -22,6 +23,8 @@ pub(super) struct App {
     pub digest: Digest,
     /// The registry that has its layers.
     pub registry: Option<Reference>,
+    /// What the list says of it, where it is in one.
+    pub entry: Option<Descriptor>,
     engine: Option<(lifecycle::Images, Found)>,
 }
 
@@ -31,28 +34,35 @@ fn are_alike(one: &Place, other: &Place) -> bool {
 }
 
 impl App {
-    /// Looks the app image up.
-    pub fn open(request: &Request, images: &Images) -> Result<Self> {
+    /// Looks the app image up, in a registry all images of a list.
+    pub fn open(request: &Request, images: &Images) -> Result<Vec<Self>> {
         let source = request.previous.as_ref().unwrap_or(&request.image);
+        let stored = |stored: Stored| Self { image: stored.image, digest: stored.digest, registry: None, entry: None, engine: None };
         match source {
-            Place::Registry(name) if are_alike(source, &request.image) => match images.registries.find(name)? {
-                Lookup::Found(remote) => {
-                    Ok(Self { image: remote.image, digest: remote.manifest.digest, registry: Some(name.clone()), engine: None })
-                }
-                Lookup::Missing => Err(Error::new(format!("the registry does not have `{}`", name.full()))),
-                Lookup::OtherPlatforms(found) => Err(Error::new(format!("`{}` is for {found} only", name.full()))),
-            },
-            Place::Engine(Some(name)) if are_alike(source, &request.image) => Self::of_engine(name, images),
-            Place::Store(name) => {
-                let stored = images.of_store(name).hint("`--publish` rebases an image in its registry")?;
-                Ok(Self { image: stored.image, digest: stored.digest, registry: None, engine: None })
-            }
+            Place::Registry(name) if are_alike(source, &request.image) => Self::of_registry(name, images),
+            Place::Engine(Some(name)) if are_alike(source, &request.image) => Ok(vec![Self::of_engine(name, images)?]),
+            Place::Store(name) => Ok(vec![stored(images.of_store(name).hint("`--publish` rebases an image in its registry")?)]),
             Place::Layout { .. } | Place::Archive { .. } | Place::Engine(_) | Place::Registry(_) | Place::Name(_) => {
-                let stored = images.bring(source)?.stored;
-                Ok(Self { image: stored.image, digest: stored.digest, registry: None, engine: None })
+                Ok(vec![stored(images.bring(source)?.stored)])
             }
         }
         .code(WENT_WRONG)
+    }
+
+    fn of_registry(name: &Reference, images: &Images) -> Result<Vec<Self>> {
+        let members = images.registries.members(name)?;
+        let is_list = members.len() > 1 || members.iter().any(|member| member.descriptor.platform.is_some());
+        let app = |registry::Member { descriptor, remote }| Self {
+            image: remote.image,
+            digest: remote.manifest.digest,
+            registry: Some(name.clone()),
+            entry: is_list.then_some(descriptor),
+            engine: None,
+        };
+        match members.is_empty() {
+            true => Err(Error::new(format!("the registry does not have `{}`", name.full())).hint("check the name and the tag")),
+            false => Ok(members.into_iter().map(app).collect()),
+        }
     }
 
     fn of_engine(name: &Reference, images: &Images) -> Result<Self> {
@@ -60,7 +70,7 @@ impl App {
         let found = engine.named(name)?;
         let found = found.context(|| format!("the engine has no image `{name}`")).hint("`docker images` lists what it has")?;
         let digest = found.image.documents().descriptor.digest;
-        Ok(Self { image: found.image.clone(), digest, registry: None, engine: Some((engine, found)) })
+        Ok(Self { image: found.image.clone(), digest, registry: None, entry: None, engine: Some((engine, found)) })
     }
 
     /// The run image of an app that is in an engine: in the engine too, where a registry's comes first if it is to be asked.
@@ -97,10 +107,7 @@ impl App {
         let names = request.names();
         match &request.image {
             Place::Registry(_) => {
-                let of_run = run.registry.iter().map(|name| (name.clone(), &run.image));
-                let of_app = self.registry.iter().map(|name| (name.clone(), &self.image));
-                let sources = of_run.chain(of_app).collect();
-                let tags = publish::publish(&Member { image, sources }, &names, images, WENT_WRONG)?;
+                let tags = publish::publish(&self.member(image, run), &names, images, WENT_WRONG)?;
                 Ok(reported(image, tags))
             }
             Place::Store(_) | Place::Name(_) => {
@@ -111,6 +118,12 @@ impl App {
             Place::Layout { .. } => write(image, &request.places(), &[], images),
             Place::Archive { file, .. } => write(image, &[Place::Archive { file: file.clone(), name: None }], &names, images),
         }
+    }
+
+    /// The new image, and the images in registries that have its layers.
+    pub fn member<'a>(&'a self, image: &'a Image, run: &'a RunImage) -> Member<'a> {
+        let of_run = run.registry.iter().map(|name| (name.clone(), &run.image));
+        Member { image, sources: of_run.chain(self.registry.iter().map(|name| (name.clone(), &self.image))).collect() }
     }
 
     fn save_in_engine(&self, image: &Image, names: &[Reference], run: &RunImage, images: &Images) -> Result<ImageReport> {
