@@ -235,13 +235,14 @@ fn nearest(request: &Request, names: &RunImageNames, app: &App, images: &Images)
         is_found
     };
     let registry = request.image.name().map_or("", Reference::registry);
-    let name = names.nearest(registry, can_read).context(|| "no run image of the app can be read").code(WENT_WRONG);
-    match found.into_inner() {
-        Some(Ok(run)) => Ok(run),
-        Some(Err(_)) | None => Place::parse(&name?)
-            .and_then(|place| bring(&place, request, app, images))
-            .context(|| "no run image of the app can be read")
-            .code(WENT_WRONG),
+    let unread = || "no run image of the app can be read";
+    let name = names.nearest(registry, can_read).context(unread).code(WENT_WRONG);
+    match (found.into_inner(), name) {
+        (Some(Ok(run)), _) => Ok(run),
+        (Some(Err(error)), Err(_)) => Err(error).context(unread).code(WENT_WRONG),
+        (Some(Err(_)) | None, name) => {
+            Place::parse(&name?).and_then(|place| bring(&place, request, app, images)).context(unread).code(WENT_WRONG)
+        }
     }
 }
 
