@@ -133,7 +133,7 @@ fn a_builder_may_stand_on_a_builder() {
     assert_eq!(layers["acme/one"]["1.0.0"]["layerDiffID"], layers["acme/two"]["2.0.0"]["layerDiffID"]);
 }
 
-/// BIMG-12, BIMG-13, BIMG-14, BIMG-19, BIMG-20, BIMG-27.
+/// BIMG-12, BIMG-13, BIMG-14, BIMG-19, BIMG-20.
 #[test]
 fn parts_that_do_not_fit_are_told() {
     let (machine, folder) = (Machine::shared(), tempfile::tempdir().unwrap());
@@ -162,15 +162,8 @@ fn parts_that_do_not_fit_are_told() {
     repack("old.tgz", "printf '[api]\\nbuildpack = \"0.10\"\\nplatform = \"0.7\"\\n[lifecycle]\\nversion = \"0.1.0\"\\n' > lifecycle.toml");
     let buildpack = |uri: &str| format!("[[buildpacks]]\nuri = \"{uri}\"\n");
     let lifecycle = |uri: &str| format!("[lifecycle]\nuri = \"{uri}\"\n");
-    succeed(&mut machine.command(&["buildpack", "package", "no-run-image", "--path", place("far").to_str().unwrap()]));
-    let run = machine.composed("run").0;
     for (change, more, why) in [
-        (
-            &(|text: &str| text.replace(&run, "no-run-image")) as &dyn Fn(&str) -> String,
-            String::new(),
-            "the builder is for linux/amd64, the run image for linux/",
-        ),
-        (&same, buildpack("far"), "buildpack `acme/far@1.0.0` does not work in the build image"),
+        (&same as &dyn Fn(&str) -> String, buildpack("far"), "buildpack `acme/far@1.0.0` does not work in the build image"),
         (&same, buildpack("all"), "buildpack `acme/none@1.0.0` not found on the builder"),
         (&same, buildpack("ext"), "is the extension `acme/ext@1.0.0`"),
         (&same, lifecycle("incomplete.tgz"), "did not find 'restorer' in tar"),

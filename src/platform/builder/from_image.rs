@@ -106,4 +106,17 @@ mod tests {
         assert!(names("{}").unwrap().is_empty());
         assert!(names("[").is_err() && run_images(&Image::default()).unwrap_err().to_string().contains("no label"));
     }
+
+    /// BIMG-27.
+    #[test]
+    fn a_run_image_is_for_the_machine_of_its_builder() {
+        let image = |architecture: &str| {
+            let mut image = Image::default();
+            (image.config.os, image.config.architecture) = ("linux".into(), architecture.into());
+            image
+        };
+        assert!(check_platform(&image("arm64"), &image("arm64")).is_ok());
+        let error = check_platform(&image("amd64"), &image("arm64")).unwrap_err().to_string();
+        assert_eq!(error, "the builder is for linux/amd64, the run image for linux/arm64");
+    }
 }
