@@ -186,6 +186,9 @@ fn patches_of_debian_reach_an_app_without_a_build() {
     succeed(&mut machine.command(&["builder", "update", "bookworm", "--without", "debian-security"]));
     machine.built("app", &repository("fixtures/apps/python-fastapi"), &["--builder", "bookworm"]);
     let before = layers(&inspect());
+    let lock = folder.path().join("old.lock");
+    let lock = lock.to_str().unwrap();
+    succeed(&mut machine.command(&["rebase", "app", "--offline", "--write-lock", lock]));
 
     let check = run(&mut machine.command(&["rebase", "app", "--check"]));
     assert_eq!(check.status.code(), Some(10), "{}", String::from_utf8_lossy(&check.stderr));
@@ -206,4 +209,15 @@ fn patches_of_debian_reach_an_app_without_a_build() {
     assert_eq!(own, [[false; 3].as_slice(), &[true; 6]].concat());
     assert_eq!(machine.serve("app").get(), r#"{"message":"Hello from Cooperage","greeting":"none"}"#);
     assert_eq!(run(&mut machine.command(&["rebase", "app", "--check", "--offline"])).status.code(), Some(0));
+
+    // The exact state of before, which nobody wants by mistake.
+    let back = run(&mut machine.command(&["rebase", "app", "--lock", lock]));
+    let said = String::from_utf8_lossy(&back.stderr);
+    assert!(back.status.code() == Some(72) && said.contains("would get a lower version"), "{said}");
+    succeed(&mut machine.command(&["rebase", "app", "--lock", lock, "--force"]));
+    assert_eq!(layers(&inspect()), before);
+    fs::write(lock, fs::read_to_string(lock).unwrap().replacen("bookworm", "trixie", 1)).unwrap();
+    let other = run(&mut machine.command(&["rebase", "app", "--lock", lock]));
+    let said = String::from_utf8_lossy(&other.stderr);
+    assert!(!other.status.success() && said.contains("the lock is for the run image of trixie"), "{said}");
 }

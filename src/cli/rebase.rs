@@ -9,11 +9,13 @@ use crate::daemon::Settings;
 use crate::error::{Error, Result};
 use crate::image::{Platform, Reference};
 use crate::output::Verbosity;
+use crate::platform::builder::{RunLock, Versions};
 use crate::platform::images::Images;
 use crate::platform::place::Place;
 use crate::platform::pull::Pull;
 use crate::platform::rebase::{Rebased, Request, rebase};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Exit code where `--check` finds something to do.
 const DUE: u8 = 10;
@@ -50,6 +52,12 @@ pub struct Arguments {
     /// Compare the packages and libraries of both run images even if layers have to be fetched for it; of composed ones they always are.
     #[arg(long)]
     compare: bool,
+    /// File with the exact packages of a composed run image, from `--write-lock`, instead of the newest.
+    #[arg(long, value_name = "FILE", conflicts_with = "run_image")]
+    lock: Option<PathBuf>,
+    /// Write the exact packages of the composed run image to a file, for other images that need the same ones.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["run_image", "all", "list"])]
+    write_lock: Option<PathBuf>,
     /// How to write what changes.
     #[arg(long, short, value_enum, default_value_t)]
     output: Format,
@@ -73,6 +81,11 @@ impl Arguments {
         let platform = Platform::here();
         let images = Images { store: &store, registries: &registries, pull, engine: &engine, platform: &platform, output: session.output };
         let mirrors = self.mirrors.read()?;
+        let versions = match &self.lock {
+            Some(file) => Versions::Locked(Arc::new(RunLock::read(file)?)),
+            None if pull == Pull::Never => Versions::Kept,
+            None => Versions::Newest,
+        };
         let request = |image: Place| -> Result<Request> {
             Ok(Request {
                 previous: self.previous_image.as_deref().map(|text| self.place(text)).transpose()?,
@@ -83,7 +96,8 @@ impl Arguments {
                 force: self.force,
                 compare: self.compare,
                 check: self.check,
-                update: pull != Pull::Never,
+                versions: versions.clone(),
+                write_lock: self.write_lock.clone(),
                 mirrors: &mirrors,
             })
         };

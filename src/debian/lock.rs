@@ -99,6 +99,12 @@ impl Lock {
         Digest::of(text.as_bytes())
     }
 
+    /// Whether it has every package of another, in the same version.
+    pub fn contains(&self, below: &Self) -> bool {
+        let has = |package: &Package| self.packages.iter().any(|other| other.name == package.name && other.sha256 == package.sha256);
+        below.packages.iter().all(has)
+    }
+
     /// The newest date of the releases, as RFC 3339.
     pub fn released(&self) -> Option<&str> {
         self.releases.iter().map(|release| release.date.as_str()).max()

@@ -72,7 +72,7 @@ impl<'a> Distribution<'a> {
         let path = self.cache.lock(&self.lock_name(kind, extras));
         let kept = Lock::read(&path)?;
         let below = if extras.is_empty() { None } else { Some(self.lock(kind, &[])?) };
-        if let Some(kept) = kept.filter(|kept| below.as_ref().is_none_or(|below| contains(kept, below))) {
+        if let Some(kept) = kept.filter(|kept| below.as_ref().is_none_or(|below| kept.contains(below))) {
             return Ok(kept);
         }
         self.output.detail(&format!("choosing the packages of the {} image", kind.name()));
@@ -81,6 +81,15 @@ impl<'a> Distribution<'a> {
             .context(|| format!("cannot choose the packages of the {} image", kind.name()))?;
         lock.write(&path)?;
         Ok(lock)
+    }
+
+    /// Keeps locks that somebody else chose as those of an image with `extras`.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub fn keep(&self, kind: Kind, base: &Lock, extras: &[String], whole: &Lock) -> Result<()> {
+        base.write(&self.cache.lock(&self.lock_name(kind, &[])))?;
+        whole.write(&self.cache.lock(&self.lock_name(kind, extras)))
     }
 
     /// Chooses both images' own packages anew, from the newest indexes of all archives but `left_out`, and returns the locks before and
@@ -224,9 +233,4 @@ impl<'a> Distribution<'a> {
         ];
         labels.into_iter().for_each(|(name, value)| image.set_label(format!("io.buildpacks.base.{name}"), value));
     }
-}
-
-/// Whether a lock has every package of another, in the same version.
-fn contains(lock: &Lock, below: &Lock) -> bool {
-    below.packages.iter().all(|package| lock.packages.iter().any(|other| other.name == package.name && other.sha256 == package.sha256))
 }

@@ -11,7 +11,7 @@ pub use comparison::Comparison;
 use self::known::Known;
 use self::places::App;
 pub use self::places::write_report;
-use super::builder;
+use super::builder::{self, Versions};
 use super::images::{Images, InStore};
 use super::place::Place;
 use crate::debian::{Lock, Mirrors};
@@ -50,8 +50,10 @@ pub struct Request<'a> {
     pub compare: bool,
     /// Whether only to find out if there is something to do.
     pub check: bool,
-    /// Whether Debian's indexes are asked for newer packages.
-    pub update: bool,
+    /// Which versions the packages of a composed run image have.
+    pub versions: Versions,
+    /// Where to write the lock of a composed run image.
+    pub write_lock: Option<PathBuf>,
     /// Where Debian packages come from.
     pub mirrors: &'a Mirrors,
 }
@@ -193,29 +195,47 @@ fn step(app: &App, request: &Request, known: &Known, images: &Images) -> Result<
 /// Images that say the same of their run image are on the same one.
 fn known_run_image(app: &App, request: &Request, known: &Known, images: &Images) -> Result<Arc<RunImage>> {
     let names = run_image_names(&app.image, Api::new(0, 15)).code(WENT_WRONG)?;
-    let of_base = ["id", "metadata"].map(|name| app.image.label(&format!("io.buildpacks.base.{name}")));
-    let registry = request.image.name().map(Reference::registry);
-    known.runs.get(format!("{registry:?} {names:?} {of_base:?} {}", images.platform), || run_image(request, app, &names, images))
+    let composed = composed(app, &names);
+    let key = match &composed {
+        Some(composed) => format!("{composed:?}"),
+        None => format!("{:?} {names:?}", request.image.name().map(Reference::registry)),
+    };
+    known.runs.get(format!("{key} {}", images.platform), || run_image(request, app, &names, composed, images))
 }
 
-fn run_image(request: &Request, app: &App, names: &RunImageNames, images: &Images) -> Result<RunImage> {
-    let built_in = app.image.label("io.buildpacks.base.id").and_then(|id| id.strip_prefix(BUILT_IN));
+/// The built-in builder that composed the run image, and the packages that were asked for besides; nothing of any other run image.
+fn composed(app: &App, names: &RunImageNames) -> Option<(String, Vec<String>)> {
+    let name = app.image.label("io.buildpacks.base.id").and_then(|id| id.strip_prefix(BUILT_IN))?;
     // A composed image may also have been given a name in a registry, and is then patched there.
-    let built_in = built_in.filter(|name| builder::is_built_in(name) && names.image.starts_with(&format!("cooper/{name}-run:")));
-    match (&request.run_image, built_in) {
+    let is_composed = builder::is_built_in(name) && names.image.starts_with(&format!("cooper/{name}-run:"));
+    let metadata = app.image.label("io.buildpacks.base.metadata").and_then(|label| serde_json::from_str::<Composed>(label).ok());
+    is_composed.then(|| (name.to_string(), metadata.unwrap_or_default().packages))
+}
+
+fn run_image(
+    request: &Request,
+    app: &App,
+    names: &RunImageNames,
+    composed: Option<(String, Vec<String>)>,
+    images: &Images,
+) -> Result<RunImage> {
+    match (&request.run_image, composed) {
         (Some(place), _) => bring(place, request, app, images),
-        (None, Some(name)) => {
-            let composed = app.image.label("io.buildpacks.base.metadata").and_then(|label| serde_json::from_str::<Composed>(label).ok());
-            let packages = composed.unwrap_or_default().packages;
-            let run = builder::run_image(name, &packages, request.update, request.mirrors, images)?;
-            let lock = Some(run.lock.clone());
-            let run = InStore::from(run);
+        (None, Some((name, packages))) => {
+            let (run, lock) = builder::run_image(&name, &packages, &request.versions, request.mirrors, images)?;
+            if let Some(file) = &request.write_lock {
+                lock.write(file)?;
+            }
+            let (run, lock) = (InStore::from(run), Some(lock.whole));
             let (reference, place) = (run.identifier(), Place::Store(Reference::parse(&run.name)?));
             let of_store =
                 RunImage { reference: reference.clone(), name: run.name, image: run.stored.image, registry: None, lock: lock.clone() };
             let in_engine = app.run_image_in_engine(&place, images)?;
             // Wherever it is composed, it is the same one.
             Ok(in_engine.map_or(of_store, |run| RunImage { reference, lock, ..run }))
+        }
+        (None, None) if request.write_lock.is_some() || matches!(request.versions, Versions::Locked(_)) => {
+            Err(Error::new("only a run image that a built-in builder composed has a lock").code(WENT_WRONG))
         }
         (None, None) if names.image.is_empty() => {
             Err(Error::new("the image does not say which run image it is on").hint("name one with `--run-image`").code(WENT_WRONG))

@@ -1,6 +1,6 @@
 //! The built-in builders: their images are composed from Debian packages, their buildpacks are carried by this program.
 
-use super::Builder;
+use super::{Builder, RunLock};
 use crate::debian::{Kind, Lock, Mirrors};
 use crate::error::{Advice, Context, Result};
 use crate::image::{Digest, Platform};
@@ -15,6 +15,7 @@ use serde::Serialize;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// What a builder is made of, for people and programs.
 #[derive(Debug, Serialize)]
@@ -105,17 +106,35 @@ pub fn update(
     Ok(changes)
 }
 
-/// The run image of a built-in builder with these packages; `update` chooses all packages anew from the newest indexes before.
+/// Which versions a run image's packages have.
+#[derive(Clone)]
+pub enum Versions {
+    /// Those that were chosen last.
+    Kept,
+    /// The newest in the archives' newest indexes.
+    Newest,
+    /// Those of a lock.
+    Locked(Arc<RunLock>),
+}
+
+/// The run image of a built-in builder with these packages, and its lock.
 ///
 /// # Errors
-/// When there is no such builder, or the image cannot be composed.
-pub fn run_image(name: &str, packages: &[String], update: bool, mirrors: &Mirrors, images: &Images) -> Result<BaseImage> {
+/// When there is no such builder, the lock is for another image, or the image cannot be composed.
+pub fn run_image(name: &str, packages: &[String], versions: &Versions, mirrors: &Mirrors, images: &Images) -> Result<(BaseImage, RunLock)> {
     let built_in = find(name)?;
     let distribution = Distribution::new(built_in.described(), images.platform, mirrors, images.store, images.output)?;
-    if update {
-        distribution.update(&[])?;
+    match versions {
+        Versions::Kept => {}
+        Versions::Newest => drop(distribution.update(&[])?),
+        Versions::Locked(lock) => {
+            lock.check(name, packages, &images.platform.architecture)?;
+            distribution.keep(Kind::Run, &lock.base, packages, &lock.whole)?;
+        }
     }
-    with_compiled_python(distribution.image(Kind::Run, packages)?, images.store, images.output)
+    let image = with_compiled_python(distribution.image(Kind::Run, packages)?, images.store, images.output)?;
+    let (base, whole) = (distribution.lock(Kind::Run, &[])?, image.lock.clone());
+    Ok((image, RunLock { builder: name.into(), packages: packages.to_vec(), base, whole }))
 }
 
 impl BuiltIn {

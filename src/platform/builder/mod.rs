@@ -10,10 +10,12 @@ pub mod inspect;
 mod label;
 mod layers;
 mod lifecycle;
+mod run_lock;
 pub mod suggest;
 
-pub use built_in::{Description, default_name, has as is_built_in, inspect as describe, run_image, update};
+pub use built_in::{Description, Versions, default_name, has as is_built_in, inspect as describe, run_image, update};
 pub use choice::{Choice, Options};
+pub use run_lock::RunLock;
 
 use super::base_image::Distribution;
 use super::images::{Images, InStore};
