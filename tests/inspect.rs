@@ -18,6 +18,9 @@ fn an_image_is_inspected_in_packs_words() {
     assert_eq!((&info["processes"][0]["type"], &info["processes"][0]["default"]), (&"web".into(), &true.into()));
     assert_eq!(info["buildpacks"][0]["id"], "cooper/procfile");
     assert!(info["base_image"]["top_layer"].as_str().unwrap().starts_with("sha256:"));
+    let written: toml::Table = succeed(&mut machine.command(&["inspect", "inspected", "--output", "toml"])).parse().unwrap();
+    assert_eq!(written["local_info"]["processes"][0]["type"].as_str(), Some("web"));
+    assert!(succeed(&mut machine.command(&["inspect", "inspected", "--output", "yaml"])).contains("  rebasable: true\n"));
     let found = inspect(&["inspect", &remote, "--output", "json"]);
     assert_eq!((&found["remote_info"], &found["local_info"]), (info, &Value::Null));
     assert_eq!(inspect(&["inspect", "inspected", "--bom"]), serde_json::json!({ "remote": null, "local": null }));

@@ -1,7 +1,8 @@
 //! `cooper inspect`: what is known of an image.
 
+use super::Session;
 use super::registries::Reach;
-use super::{Format, Session};
+use super::written::Format;
 use crate::daemon::Settings;
 use crate::error::Result;
 use crate::image::Platform;
@@ -53,11 +54,11 @@ impl Arguments {
             session.print_json(&bom)?;
             return Ok(0);
         }
-        match (self.output, &inspected) {
-            (Format::Json, _) => session.print_json(&inspected)?,
-            (Format::Text, Inspected::Image(image)) => session.print(&text(image))?,
-            (Format::Text, Inspected::Index(index)) => session.print(&text_of_index(index))?,
-        }
+        let text = || match &inspected {
+            Inspected::Image(image) => text(image),
+            Inspected::Index(index) => text_of_index(index),
+        };
+        self.output.print(&inspected, text, session)?;
         Ok(0)
     }
 }

@@ -25,7 +25,7 @@ mod stack;
 mod store;
 mod tag;
 mod transfer;
-mod yaml;
+mod written;
 
 use crate::error::{Error, Result};
 use crate::output::{Colour, Output, Settings, Verbosity};

@@ -2,11 +2,10 @@
 
 use super::super::Session;
 use super::super::making::Getting;
-use super::super::yaml::yaml;
-use crate::error::{Context, Result};
+use super::super::written::Format;
+use crate::error::Result;
 use crate::platform::builder::inspect::{Entry, Info, Inspection, inspect};
 use crate::platform::builder::{self};
-use clap::ValueEnum;
 
 /// Say what a builder is made of: on this machine, and in its registry.
 #[derive(clap::Args)]
@@ -29,20 +28,6 @@ pub struct Arguments {
     mirrors: super::Mirrors,
 }
 
-#[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people.
-    #[default]
-    #[value(alias = "text")]
-    HumanReadable,
-    /// JSON.
-    Json,
-    /// YAML.
-    Yaml,
-    /// TOML.
-    Toml,
-}
-
 impl Arguments {
     pub(super) fn run(self, session: &Session) -> Result<u8> {
         if builder::is_built_in(&self.name) {
@@ -53,23 +38,13 @@ impl Arguments {
                 &session.store()?,
                 session.output,
             )?;
-            self.print(&description, || super::text(&description), session)?;
+            self.output.print(&description, || super::text(&description), session)?;
             return Ok(0);
         }
         let depth = self.depth.and_then(|depth| usize::try_from(depth).ok());
         let found = self.getting.with(session, |sources| inspect(&self.name, depth, sources.images))?;
-        self.print(&found, || text(&found), session)?;
+        self.output.print(&found, || text(&found), session)?;
         Ok(0)
-    }
-
-    fn print<T: serde::Serialize>(&self, value: &T, text: impl FnOnce() -> String, session: &Session) -> Result<()> {
-        let describe = || "cannot describe the builder";
-        match self.output {
-            Format::HumanReadable => session.print(&text()),
-            Format::Json => session.print_json(value),
-            Format::Yaml => session.print(&yaml(&serde_json::to_value(value).context(describe)?)),
-            Format::Toml => session.print(&toml::to_string(value).context(describe)?),
-        }
     }
 }
 
