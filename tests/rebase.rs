@@ -1,7 +1,7 @@
 //! Another run image under an app, without a build.
 
 use crate::support::builder::Builder;
-use crate::support::{Machine, Registry, repository, run, succeed};
+use crate::support::{Machine, Registry, repository, run, succeed, write};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
@@ -95,6 +95,13 @@ fn an_app_of_the_store_knows_what_it_stands_on() {
     let output = run(&mut machine.command(&["rebase", "rebased", "--offline"]));
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && said.contains("already") && said.contains(&digest), "{said}");
+    // The configuration may say that nobody is asked.
+    let home = tempfile::tempdir().unwrap();
+    write(&home.path().join(".config/cooper/config.toml"), "pull-policy = 'never'\n");
+    let nobody = ["--deb-mirror", "debian=http://127.0.0.1:1", "--deb-mirror", "debian-security=http://127.0.0.1:1"];
+    let output = run(machine.command(&["rebase", "rebased"]).args(nobody).env("HOME", home.path()).env_remove("XDG_CONFIG_HOME"));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.contains("already") && !said.contains("127.0.0.1:1"), "{said}");
     let output = run(&mut machine.command(&["rebase", "nothing", "--offline"]));
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success() && said.contains("there is no image `nothing`") && said.contains("--publish"), "{said}");

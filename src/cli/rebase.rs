@@ -61,7 +61,7 @@ pub struct Arguments {
     /// How to write what changes.
     #[arg(long, short, value_enum, default_value_t)]
     output: Format,
-    /// When a registry is asked for the run image: as for `build` [default: always].
+    /// When a registry is asked for the run image: as for `build` [default: always, or the configuration's].
     #[arg(long, value_name = "POLICY")]
     pull_policy: Option<Pull>,
     #[command(flatten)]
@@ -74,10 +74,10 @@ pub struct Arguments {
 
 impl Arguments {
     pub(super) fn run(self, session: &Session) -> Result<u8> {
-        let (registries, _) = self.registries.open()?;
+        let (registries, config) = self.registries.open()?;
         let store = session.store()?;
         let engine = Settings::read(|name| std::env::var_os(name));
-        let pull = if session.offline { Pull::Never } else { self.pull_policy.unwrap_or(Pull::Always) };
+        let pull = if session.offline { Pull::Never } else { self.pull_policy.or(config.pull).unwrap_or(Pull::Always) };
         let platform = Platform::here();
         let images = Images { store: &store, registries: &registries, pull, engine: &engine, platform: &platform, output: session.output };
         let mirrors = self.mirrors.read()?;
