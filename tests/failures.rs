@@ -45,8 +45,8 @@ fn wrong_words_on_the_command_line() {
     let app = repository("fixtures/apps/procfile");
     let app = app.to_str().unwrap();
     let file = repository("Cargo.toml");
-    fails(&machine, &["build", "x", "--path", "/no/such/folder"], 1, &["cannot find the source folder `/no/such/folder`", "hint:"]);
-    fails(&machine, &["build", "x", "--path", file.to_str().unwrap()], 1, &["it is not a folder"]);
+    fails(&machine, &["build", "x", "--path", "/no/such/folder"], 1, &["cannot find the source `/no/such/folder`", "hint:"]);
+    fails(&machine, &["build", "x", "--path", file.to_str().unwrap()], 1, &["it is neither a folder nor a zip file"]);
     fails(&machine, &["build", "Not A Name", "--path", app], 1, &["`Not A Name` is not an image name"]);
     fails(
         &machine,

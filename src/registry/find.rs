@@ -221,5 +221,6 @@ fn configuration(session: &Session, name: &Reference, manifest: &Manifest) -> Re
         Ok(())
     };
     blob::read(session, name.repository(), &manifest.config, &mut restart, &mut receive).context(|| "cannot read the configuration")?;
+    session.note(name.repository(), &manifest.config.digest);
     Ok(config.into_inner())
 }

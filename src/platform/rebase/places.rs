@@ -13,7 +13,6 @@ use crate::platform::publish::{self, Member};
 use crate::platform::pull::Pull;
 use crate::platform::transfer::{Extent, Opened};
 use crate::registry;
-use crate::store::Stored;
 use std::path::Path;
 
 /// An app image.
@@ -36,17 +35,20 @@ fn are_alike(one: &Place, other: &Place) -> bool {
 impl App {
     /// Looks the app image up, in a registry all images of a list.
     pub fn open(request: &Request, images: &Images) -> Result<Vec<Self>> {
+        Self::find(request, images).code(WENT_WRONG)
+    }
+
+    fn find(request: &Request, images: &Images) -> Result<Vec<Self>> {
         let source = request.previous.as_ref().unwrap_or(&request.image);
-        let stored = |stored: Stored| Self { image: stored.image, digest: stored.digest, registry: None, entry: None, engine: None };
-        match source {
-            Place::Registry(name) if are_alike(source, &request.image) => Self::of_registry(name, images),
-            Place::Engine(Some(name)) if are_alike(source, &request.image) => Ok(vec![Self::of_engine(name, images)?]),
-            Place::Store(name) => Ok(vec![stored(images.of_store(name).hint("`--publish` rebases an image in its registry")?)]),
+        let stored = match source {
+            Place::Registry(name) if are_alike(source, &request.image) => return Self::of_registry(name, images),
+            Place::Engine(Some(name)) if are_alike(source, &request.image) => return Ok(vec![Self::of_engine(name, images)?]),
+            Place::Store(name) => images.of_store(name).hint("`--publish` rebases an image in its registry")?,
             Place::Layout { .. } | Place::Archive { .. } | Place::Engine(_) | Place::Registry(_) | Place::Name(_) => {
-                Ok(vec![stored(images.bring(source)?.stored)])
+                images.bring(source)?.stored
             }
-        }
-        .code(WENT_WRONG)
+        };
+        Ok(vec![Self { image: stored.image, digest: stored.digest, registry: None, entry: None, engine: None }])
     }
 
     fn of_registry(name: &Reference, images: &Images) -> Result<Vec<Self>> {

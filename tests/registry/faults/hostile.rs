@@ -71,8 +71,8 @@ fn hostile() -> Vec<(&'static str, &'static str, Content)> {
     let nested = (0..5).fold(Content::image(&layers(1), config(1)), |content, _| content.listed());
     vec![
         ("a list of 100,000 images", "more than 4194304 bytes", Content::of(list(100_000, of_arm))),
-        ("a list of 30,000 images", "x/amd64", Content::of(list(30_000, short))),
-        ("lists in lists", "a list of lists of lists", nested),
+        ("a list of 30,000 images", "more than 500 images", Content::of(list(30_000, short))),
+        ("lists in lists", "a list of lists of images", nested),
         ("10,000 layers", "the image has 10000 layers", Content::image(&layers(10_000), config(10_000))),
         ("10,000 layers and a configuration of one", "lists 10000 layers", Content::image(&layers(10_000), config(1))),
         ("a deep manifest", "no JSON of the known form", Content::of(deep(100_000))),
