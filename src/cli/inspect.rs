@@ -3,11 +3,9 @@
 use super::Session;
 use super::registries::Reach;
 use super::written::Format;
-use crate::daemon::Settings;
 use crate::error::Result;
 use crate::image::Platform;
 use crate::output::human_bytes;
-use crate::platform::images::Images;
 use crate::platform::inspect::{self, Description, IndexDescription, Inspected};
 use crate::platform::place::Place;
 use crate::platform::pull::Pull;
@@ -35,19 +33,12 @@ pub struct Arguments {
 
 impl Arguments {
     pub(super) fn run(self, session: &Session) -> Result<u8> {
-        let (store, (registries, config)) = (session.store()?, self.registries.open()?);
-        let engine = Settings::read(|name| std::env::var_os(name));
+        let everywhere = self.registries.everywhere(session)?;
         let wanted = self.platform.as_deref().map(str::parse::<Platform>).transpose()?;
         let extent = if wanted.is_some() { Extent::Exactly } else { Extent::All };
-        let images = Images {
-            store: &store,
-            registries: &registries,
-            pull: Pull::Never,
-            engine: &engine,
-            platform: &wanted.unwrap_or_else(Platform::here),
-            output: session.output,
-        };
-        let inspected = inspect::inspect(&Place::parse(&self.image)?, extent, &config.run_images, &images)?;
+        let platform = wanted.unwrap_or_else(Platform::here);
+        let images = everywhere.images(Pull::Never, &platform);
+        let inspected = inspect::inspect(&Place::parse(&self.image)?, extent, &everywhere.config.run_images, &images)?;
         if let (true, Inspected::Image(image)) = (self.bom, &inspected) {
             let of = |is_there: bool| is_there.then_some(&image.bom);
             let bom = serde_json::json!({ "remote": of(image.remote_info.is_some()), "local": of(image.local_info.is_some()) });

@@ -2,14 +2,13 @@
 
 use super::Session;
 use super::registries::Reach;
-use crate::daemon::Settings;
 use crate::error::{Advice, Error, Result};
 use crate::image::{Platform, Reference};
 use crate::output::{Verbosity, human_bytes};
 use crate::platform::buildpackage::Sources;
 use crate::platform::buildpackage::Target;
 use crate::platform::deliver::{self, Delivered, Delivery};
-use crate::platform::images::{Images, here};
+use crate::platform::images::here;
 use crate::platform::place::Place;
 use crate::platform::pull::Pull;
 use std::collections::BTreeMap;
@@ -68,12 +67,10 @@ impl Targets {
 impl Getting {
     /// Calls `work` with where images and buildpacks come from.
     pub fn with<T>(&self, session: &Session, work: impl FnOnce(&Sources) -> Result<T>) -> Result<T> {
-        let (registries, config) = self.registries.open()?;
-        let store = session.store()?;
-        let engine = Settings::read(|name| std::env::var_os(name));
+        let (everywhere, platform) = (self.registries.everywhere(session)?, Platform::here());
+        let config = &everywhere.config;
         let pull = if session.offline { Pull::Never } else { self.pull_policy.or(config.pull).unwrap_or_default() };
-        let images =
-            Images { store: &store, registries: &registries, pull, engine: &engine, platform: &Platform::here(), output: session.output };
+        let images = everywhere.images(pull, &platform);
         let registry = config.buildpack_registry(self.buildpack_registry.as_deref())?;
         work(&Sources { images: &images, registry: &registry, platform: here() })
     }

@@ -5,12 +5,10 @@ mod fleet;
 
 use super::registries::Reach;
 use super::{Format, Session};
-use crate::daemon::Settings;
 use crate::error::{Error, Result};
 use crate::image::{Platform, Reference};
 use crate::output::Verbosity;
 use crate::platform::builder::{RunLock, Versions};
-use crate::platform::images::Images;
 use crate::platform::place::Place;
 use crate::platform::pull::Pull;
 use crate::platform::rebase::{Rebased, Request, rebase};
@@ -74,12 +72,10 @@ pub struct Arguments {
 
 impl Arguments {
     pub(super) fn run(self, session: &Session) -> Result<u8> {
-        let (registries, config) = self.registries.open()?;
-        let store = session.store()?;
-        let engine = Settings::read(|name| std::env::var_os(name));
-        let pull = if session.offline { Pull::Never } else { self.pull_policy.or(config.pull).unwrap_or(Pull::Always) };
+        let everywhere = self.registries.everywhere(session)?;
+        let pull = if session.offline { Pull::Never } else { self.pull_policy.or(everywhere.config.pull).unwrap_or(Pull::Always) };
         let platform = Platform::here();
-        let images = Images { store: &store, registries: &registries, pull, engine: &engine, platform: &platform, output: session.output };
+        let images = everywhere.images(pull, &platform);
         let mirrors = self.mirrors.read()?;
         let versions = match &self.lock {
             Some(file) => Versions::Locked(Arc::new(RunLock::read(file)?)),

@@ -1,8 +1,15 @@
 //! Which registries there are for a command, and how they are reached.
 
+use super::Session;
+use crate::daemon::Settings;
 use crate::error::Result;
+use crate::image::Platform;
+use crate::output::Output;
 use crate::platform::config::{self, Config};
+use crate::platform::images::Images;
+use crate::platform::pull::Pull;
 use crate::registry::{Certificates, Credentials, Environment, Registries};
+use crate::store::Store;
 use std::path::PathBuf;
 
 /// How registries are reached.
@@ -16,7 +23,31 @@ pub(super) struct Reach {
     ca: Vec<PathBuf>,
 }
 
+/// Where images are for a command: the store, registries, an engine.
+pub(super) struct Everywhere<'a> {
+    /// The user's configuration.
+    pub config: Config,
+    store: Store,
+    registries: Registries,
+    engine: Settings,
+    output: &'a Output,
+}
+
+impl Everywhere<'_> {
+    /// Images for a platform.
+    pub fn images<'a>(&'a self, pull: Pull, platform: &'a Platform) -> Images<'a> {
+        Images { store: &self.store, registries: &self.registries, pull, engine: &self.engine, platform, output: self.output }
+    }
+}
+
 impl Reach {
+    /// All places that images may be at.
+    pub fn everywhere<'a>(&self, session: &Session<'a>) -> Result<Everywhere<'a>> {
+        let (registries, config) = self.open()?;
+        let engine = Settings::read(|name| std::env::var_os(name));
+        Ok(Everywhere { config, store: session.store()?, registries, engine, output: session.output })
+    }
+
     /// The registries, with the user's credentials and mirrors, and the user's configuration.
     pub fn open(&self) -> Result<(Registries, Config)> {
         let config = configuration()?;

@@ -2,10 +2,8 @@
 
 use super::Session;
 use super::registries::Reach;
-use crate::daemon::Settings;
 use crate::error::Result;
 use crate::image::{Platform, Reference};
-use crate::platform::images::Images;
 use crate::platform::pull::Pull;
 use crate::platform::sbom::{From, download};
 use clap::Subcommand;
@@ -41,17 +39,8 @@ enum Command {
 impl Arguments {
     pub(super) fn run(self, session: &Session) -> Result<u8> {
         let Command::Download { image, output_dir, remote, registries } = self.command;
-        let (registries, _) = registries.open()?;
-        let (store, engine) = (session.store()?, Settings::read(|name| std::env::var_os(name)));
-        let platform = Platform::here();
-        let images = Images {
-            store: &store,
-            registries: &registries,
-            pull: Pull::Never,
-            engine: &engine,
-            platform: &platform,
-            output: session.output,
-        };
+        let (everywhere, platform) = (registries.everywhere(session)?, Platform::here());
+        let images = everywhere.images(Pull::Never, &platform);
         let from = if remote { From::Registry } else { From::Store };
         let count = download(&Reference::parse(&image)?, from, &output_dir, &images)?;
         session.output.line(&format!("wrote {count} files below {}", output_dir.display()));

@@ -2,10 +2,8 @@
 
 use super::registries::Reach;
 use super::{Format, Session};
-use crate::daemon::Settings;
 use crate::error::Result;
 use crate::image::Platform;
-use crate::platform::images::Images;
 use crate::platform::place::Place;
 use crate::platform::pull::Pull;
 use crate::platform::transfer::Extent;
@@ -44,17 +42,8 @@ impl Moving {
     pub fn run(&self, source: &Place, destination: &Place, what: &What, session: &Session) -> Result<u8> {
         let wanted = self.platform.as_deref().map(str::parse::<Platform>).transpose()?;
         let (platform, extent) = wanted.map_or_else(|| (Platform::here(), what.extent), |wanted| (wanted, Extent::Exactly));
-        let (registries, _) = self.registries.open()?;
-        let store = session.store()?;
-        let engine = Settings::read(|name| std::env::var_os(name));
-        let images = Images {
-            store: &store,
-            registries: &registries,
-            pull: Pull::Never,
-            engine: &engine,
-            platform: &platform,
-            output: session.output,
-        };
+        let everywhere = self.registries.everywhere(session)?;
+        let images = everywhere.images(Pull::Never, &platform);
         let opened = images.open(source, extent)?;
         // They come first: when the image is there, all is.
         let referrers = match &what.with {
