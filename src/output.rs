@@ -6,6 +6,7 @@ pub use counted::Counted;
 
 use anstyle::{AnsiColor, Style};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::borrow::Cow;
 use std::io::{IsTerminal, Write};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
@@ -154,14 +155,16 @@ impl Output {
         self.say(Verbosity::Quiet, &text);
     }
 
-    /// Prints data that was asked for to standard output, also when quiet.
+    /// Prints data that was asked for to standard output, also when quiet. What images and buildpacks say may be in it: it cannot steer a
+    /// terminal.
     ///
     /// # Errors
     /// When standard output cannot be written, as when its reader has gone.
     pub fn data(&self, text: &str) -> std::io::Result<()> {
         self.0.bars.suspend(|| {
-            let mut stdout = anstream::stdout().lock();
-            stdout.write_all(text.as_bytes())?;
+            let mut stdout = std::io::stdout().lock();
+            let shown = if stdout.is_terminal() { harmless(text) } else { Cow::Borrowed(text) };
+            stdout.write_all(shown.as_bytes())?;
             if !text.ends_with('\n') {
                 stdout.write_all(b"\n")?;
             }
@@ -221,6 +224,16 @@ impl Output {
             }
         });
     }
+}
+
+/// A text without characters that steer a terminal, but for the ends of lines and tabulators.
+fn harmless(text: &str) -> Cow<'_, str> {
+    let steers = |letter: char| letter.is_control() && !['\n', '\t'].contains(&letter);
+    if !text.contains(steers) {
+        return Cow::Borrowed(text);
+    }
+    let parts = text.chars().map(|letter| if steers(letter) { letter.escape_default().to_string() } else { letter.to_string() });
+    Cow::Owned(parts.collect())
 }
 
 /// A long step that is under way. Dropping it takes its bar away.
@@ -290,6 +303,12 @@ fn timestamp(now: SystemTime) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_steers_a_terminal_is_written_out() {
+        assert_eq!(harmless("\u{1b}[2Ja\tb\n\u{9b}c\rü"), "\\u{1b}[2Ja\tb\n\\u{9b}c\\rü");
+        assert!(matches!(harmless("a\nb"), Cow::Borrowed("a\nb")));
+    }
 
     #[test]
     fn sizes_and_durations_read_well() {

@@ -13,6 +13,7 @@ mod buildpackages;
 mod configuration;
 mod conformance;
 mod daemon;
+mod diff;
 mod documentation;
 mod engines;
 mod extender;

@@ -20,7 +20,7 @@ pub use entry::{Entry, Kind};
 pub use layer::{Form, LayerWriter, Written};
 pub use normal::{append_with_time, copy_with_time};
 pub use read::decompressed;
-pub use reader::{MemberKind, TarReader};
+pub use reader::{Member, MemberKind, TarReader};
 pub use unpack::{Ownership, SIDECAR, unpack, unpack_over};
 pub use upper::{Below, Changes, Times, write_changes};
 pub use whiteouts::whiteouts;

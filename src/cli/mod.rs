@@ -6,6 +6,7 @@ mod buildpack;
 mod completion;
 mod config;
 mod copy;
+mod diff;
 mod doctor;
 mod images;
 mod inspect;
@@ -111,6 +112,7 @@ enum Command {
     Rmi(rmi::Arguments),
     #[command(visible_alias = "inspect-image")]
     Inspect(inspect::Arguments),
+    Diff(diff::Arguments),
     Rebase(rebase::Arguments),
     Sbom(sbom::Arguments),
     Builder(builder::Arguments),
@@ -207,6 +209,7 @@ impl CommandLine {
             Command::Tag(arguments) => arguments.run(&session),
             Command::Rmi(arguments) => arguments.run(&session),
             Command::Inspect(arguments) => arguments.run(&session),
+            Command::Diff(arguments) => arguments.run(&session),
             Command::Rebase(arguments) => arguments.run(&session),
             Command::Sbom(arguments) => arguments.run(&session),
             Command::Builder(arguments) => arguments.run(&session),

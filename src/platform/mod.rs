@@ -8,6 +8,7 @@ pub mod buildpackage;
 mod compiled;
 pub mod config;
 pub mod deliver;
+pub mod diff;
 pub mod doctor;
 pub mod embedded;
 pub mod environment;

@@ -219,6 +219,14 @@ impl Images<'_> {
         if opened.registry.as_ref() == Some(name) { self.store.note_pull(name) } else { Ok(()) }
     }
 
+    /// Brings the layers of what was opened into the store.
+    ///
+    /// # Errors
+    /// When one cannot be had.
+    pub fn bring_layers(&self, opened: &Opened) -> Result<()> {
+        opened.images.iter().try_for_each(|one| self.fetch(opened, &one.image.layers))
+    }
+
     fn put_index(&self, opened: &Opened) -> Result<()> {
         opened.index.iter().try_for_each(|index| self.store.put(&opened.root.media_type, index).map(drop))
     }
