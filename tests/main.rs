@@ -8,6 +8,7 @@ mod architecture;
 mod authoring;
 mod build;
 mod builder_create;
+mod builder_export;
 mod builders;
 mod buildpackages;
 mod configuration;

@@ -2,6 +2,7 @@
 //! lifecycle names; which part of it, in the name that the program was started under.
 
 mod debian_packages;
+mod installed_packages;
 mod procfile;
 mod python;
 mod system_packages;
@@ -18,6 +19,7 @@ fn main() -> ExitCode {
     match id.as_deref() {
         Some("cooper/python") => libcnb::libcnb_runtime(&python::Python),
         Some("cooper/system-packages") => libcnb::libcnb_runtime(&system_packages::SystemPackages),
+        Some("cooper/installed-packages") => libcnb::libcnb_runtime(&installed_packages::InstalledPackages),
         Some("cooper/procfile") => libcnb::libcnb_runtime(&procfile::Procfile),
         other => eprintln!(
             "`{}` is none of these buildpacks: a CNB lifecycle starts them, with CNB_BUILDPACK_DIR set",

@@ -159,7 +159,16 @@ fn deliver(made: &Made, delivery: &Delivery, images: &Images) -> Result<Delivere
         images.store.name(name, &stored)?;
     }
     let opened = Opened::stored(&stored, delivery.names.first().cloned(), images.store)?;
-    let written = delivery.outputs.iter().map(|place| images.write(&opened, place, &delivery.names)).collect::<Result<_>>()?;
+    let mut written = Vec::new();
+    for place in &delivery.outputs {
+        // In an engine it is used at once; a layout or an archive is for the image alone.
+        for (name, image) in made.beside.iter().filter(|_| matches!(place, Place::Engine(_))) {
+            let beside = images.store.read(&images.store.put_image(image)?.digest)?;
+            let beside = Opened::stored(&beside, Some(name.clone()), images.store)?;
+            written.push(images.write(&beside, &Place::Engine(Some(name.clone())), &[])?);
+        }
+        written.push(images.write(&opened, place, &delivery.names)?);
+    }
     let mut published = Vec::new();
     if delivery.publish {
         for (name, image) in &made.beside {

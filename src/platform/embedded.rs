@@ -78,6 +78,16 @@ pub const MODULES: [Module; 4] = [
     },
 ];
 
+/// What says in an exported builder whether its images have a package, where the extension would add it.
+pub const INSTALLED_PACKAGES: Module = Module {
+    id: "cooper/installed-packages",
+    version: "0.1.0",
+    folder: "buildpacks",
+    file: "buildpack.toml",
+    descriptor: include_str!("../../buildpacks/installed-packages/buildpack.toml"),
+    programs: ["detect", "build"],
+};
+
 /// A built-in builder.
 pub struct BuiltIn {
     /// Its name.
@@ -86,7 +96,21 @@ pub struct BuiltIn {
     pub order: &'static str,
     /// What its base images are made of.
     pub base: &'static str,
+    /// The packages that its images have where it is exported: what its buildpacks ask for in every build.
+    pub exported: Exported,
 }
+
+/// Packages of exported images.
+#[derive(Clone, Copy)]
+pub struct Exported {
+    /// Of the build image.
+    pub build: &'static [&'static str],
+    /// Of both images.
+    pub run: &'static [&'static str],
+}
+
+/// What the Python buildpack asks for.
+const PYTHON: Exported = Exported { build: &["python3-pip-whl"], run: &["python3"] };
 
 /// The built-in builders; the first is the default.
 pub const BUILDERS: [BuiltIn; 2] = [
@@ -94,11 +118,13 @@ pub const BUILDERS: [BuiltIn; 2] = [
         name: "trixie",
         order: include_str!("../../builders/trixie/builder.toml"),
         base: include_str!("../../builders/trixie/base.toml"),
+        exported: PYTHON,
     },
     BuiltIn {
         name: "bookworm",
         order: include_str!("../../builders/bookworm/builder.toml"),
         base: include_str!("../../builders/bookworm/base.toml"),
+        exported: PYTHON,
     },
 ];
 
@@ -110,7 +136,7 @@ mod tests {
 
     #[test]
     fn descriptions_agree_with_the_table() {
-        for module in MODULES {
+        for module in MODULES.iter().chain([&INSTALLED_PACKAGES]) {
             let kind = if module.folder == "extensions" { Kind::Extension } else { Kind::Buildpack };
             let descriptor = Descriptor::parse(module.descriptor, kind, std::path::Path::new("/none")).unwrap();
             assert_eq!((descriptor.id.as_str(), descriptor.version.as_str()), (module.id, module.version));

@@ -138,12 +138,12 @@ pub fn run_image(name: &str, packages: &[String], versions: &Versions, mirrors: 
 }
 
 impl BuiltIn {
-    fn described(&self) -> Described<'static> {
+    pub(super) fn described(&self) -> Described<'static> {
         Described { name: self.name, text: self.base }
     }
 }
 
-fn find(name: &str) -> Result<&'static BuiltIn> {
+pub(super) fn find(name: &str) -> Result<&'static BuiltIn> {
     BUILDERS
         .iter()
         .find(|builder| builder.name == name)

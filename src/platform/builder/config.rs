@@ -5,7 +5,7 @@ use crate::error::{Advice, Context, Error, Result};
 use crate::lifecycle::documents::run::RunImageNames;
 use launcher::file::read_document;
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// What a builder is made of.
@@ -29,6 +29,8 @@ pub struct Config {
     pub run_images: Vec<RunImageNames>,
     /// The description of the first run image, where that is composed from Debian packages.
     pub run_base: Option<PathBuf>,
+    /// Debian packages that composed images have besides their own.
+    pub packages: Packages,
     /// The ID of its stack, of older builders.
     pub stack: Option<String>,
     /// Its lifecycle.
@@ -48,6 +50,15 @@ pub enum Base {
     Image(String),
     /// Composed from the Debian packages that this file describes.
     Composed(PathBuf),
+}
+
+/// Debian packages by the image that has them, as logical names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Packages {
+    /// Of the build image.
+    pub build: Vec<String>,
+    /// Of the run image.
+    pub run: Vec<String>,
 }
 
 /// Where the lifecycle comes from.
@@ -125,6 +136,7 @@ struct Lifecycle {
 struct Run {
     images: Vec<RunImageNames>,
     base: Option<PathBuf>,
+    packages: Vec<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -132,6 +144,7 @@ struct Run {
 struct Build {
     image: String,
     base: Option<PathBuf>,
+    packages: Vec<String>,
     env: Vec<Variable>,
 }
 
@@ -164,11 +177,13 @@ impl Config {
             warnings.push("the builder has no `order`: nothing can be built with it".into());
         }
         let Stack { id, build_image, run_image, run_image_mirrors } = document.stack;
+        let packages = packages(&document.build, &document.run)?;
         let build = build(document.build.image, document.build.base.map(|base| folder.join(base)), build_image)?;
         Ok(Self {
             build,
             run_images: run_images(document.run.images, &id, run_image, run_image_mirrors)?,
             run_base: document.run.base.map(|base| folder.join(base)),
+            packages,
             lifecycle: lifecycle(document.lifecycle)?,
             environment: environment(&document.build.env, &mut warnings)?,
             folder: folder.to_path_buf(),
@@ -194,6 +209,17 @@ fn build(image: String, base: Option<PathBuf>, stack: String) -> Result<Base> {
         (false, None, false) if image == stack => Ok(Base::Image(image)),
         (false, None, false) => Err(Error::new("`build.image` and `stack.build-image` do not match")).hint("leave `[stack]` out"),
     }
+}
+
+/// Packages need an image that is composed of packages.
+fn packages(build: &Build, run: &Run) -> Result<Packages> {
+    for (table, packages, base) in [("build", &build.packages, &build.base), ("run", &run.packages, &run.base)] {
+        if !packages.is_empty() && base.is_none() {
+            return Err(Error::new(format!("`{table}.packages` is for an image that is composed"))).hint(format!("name a `{table}.base`"));
+        }
+    }
+    let sorted = |packages: &[String]| packages.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect();
+    Ok(Packages { build: sorted(&build.packages), run: sorted(&run.packages) })
 }
 
 fn run_images(images: Vec<RunImageNames>, stack: &str, image: String, mirrors: Vec<String>) -> Result<Vec<RunImageNames>> {
@@ -280,6 +306,7 @@ mod tests {
             (format!("{build}{RUN}{}", stack("run-image = 'other'")), "`stack.run-image` do not match"),
             (format!("{build}[[run.images]]\n"), "`image` is required"),
             (format!("{build}base = 'base.toml'\n{RUN}"), "exclude each other"),
+            (format!("{build}packages = ['x']\n{RUN}"), "`build.packages` is for an image that is composed"),
             (format!("{build}{RUN}[lifecycle]\nuri = 'x'\nversion = '1'\n"), "a `version` and a `uri`"),
             (format!("{build}{RUN}[extra]\n"), "no builder.toml"),
             (format!("{build}{RUN}[[buildpacks]]\nurl = 'x'\n"), "no builder.toml"),

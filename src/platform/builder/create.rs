@@ -1,25 +1,20 @@
 //! Makes builders: an image with a lifecycle, buildpacks and their order, on top of a build image (CNB Platform Specification, builders; BIMG rows).
 
-use super::config::{Base, Config, Member};
+use super::base::{build_image, run_image};
+use super::config::{Config, Member};
 use super::label::{Creator, Lifecycle, METADATA, Metadata, Names, ORDER, ORDER_EXTENSIONS, STACK_ID, STACK_MIXINS, SYSTEM};
-use super::{check, from_image, layers, lifecycle};
+use super::{check, layers, lifecycle};
 use crate::buildpack::{Group, ModuleInfo, Order};
-use crate::debian::{Kind as ImageKind, Mirrors};
+use crate::debian::Mirrors;
 use crate::error::{Advice, Context, Error, Result};
 use crate::image::{CREATED, Digest, Image, Reference};
 use crate::lifecycle::documents::run::{RunImageNames, RunImages};
-use crate::platform::base_image::{Described, Distribution};
 use crate::platform::buildpackage::package::text;
 use crate::platform::buildpackage::{
     Kind, LAYERS_LABELS, Locator, Module, ModuleLayer, ModuleLayers, Sources, module_layers, place, shared_layer,
 };
-use crate::platform::images::InStore;
-use crate::platform::place::Place;
-use crate::platform::transfer::Extent;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::Path;
 
 /// What is made, and how.
 pub struct Create<'a> {
@@ -105,48 +100,6 @@ fn collect(members: &[Member], kind: Kind, config: &Config, sources: &Sources, m
         }
     }
     Ok(())
-}
-
-fn build_image(create: &Create, sources: &Sources) -> Result<InStore> {
-    match &create.config.build {
-        Base::Image(name) => sources.bring(&Place::parse(name)?),
-        Base::Composed(file) => composed(file, ImageKind::Build, create, sources),
-    }
-}
-
-/// Composes the run image, where it is to be, else looks at the one that is named (BIMG-27).
-fn run_image(create: &Create, build: &Image, sources: &Sources) -> Result<Option<(Reference, Image)>> {
-    let images = sources.images;
-    let Some(names) = create.config.run_images.first() else { return Ok(None) };
-    if let Some(file) = &create.config.run_base {
-        let name =
-            Reference::parse_new(&names.image).context(|| "a composed run image needs a name to be found by: the first of `run.images`")?;
-        let run = composed(file, ImageKind::Run, create, sources).context(|| "cannot compose the run image")?;
-        images.store.name(&name, &run.stored)?;
-        return Ok(Some((name, run.stored.image)));
-    }
-    if sources.platform != crate::platform::images::here() {
-        return Ok(None);
-    }
-    match Place::parse(&names.image).and_then(|place| images.open(&place, Extent::One)) {
-        Ok(run) => from_image::check_platform(build, run.image()?)
-            .map(|()| None)
-            .context(|| format!("the run image `{}` does not fit", names.image)),
-        Err(error) => {
-            images.output.warn(&format!("the run image `{}` cannot be looked at now: {error:?}", names.image));
-            Ok(None)
-        }
-    }
-}
-
-fn composed(file: &Path, kind: ImageKind, create: &Create, sources: &Sources) -> Result<InStore> {
-    let text = fs::read_to_string(file).context(|| format!("cannot read `{}`", file.display()))?;
-    let images = sources.images;
-    // Builders on one description share its images.
-    let name = format!("base-{}", &Digest::of(text.as_bytes()).hex()[..12]);
-    let distribution =
-        Distribution::new(Described { name: &name, text: &text }, images.platform, create.mirrors, images.store, images.output)?;
-    Ok(distribution.image(kind, &[])?.into())
 }
 
 /// A builder that is being made.

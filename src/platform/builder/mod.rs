@@ -1,10 +1,12 @@
 //! Builders: buildpacks, their order, and the images that they build in and run on. Start with [`open`].
 
+mod base;
 mod built_in;
 mod check;
 mod choice;
 pub mod config;
 pub mod create;
+pub mod export;
 mod from_image;
 pub mod inspect;
 mod label;
