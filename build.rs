@@ -12,7 +12,8 @@ const PROGRAMS: [(&str, &str, &str); 2] =
 const PROCESSORS: [(&str, &str); 2] = [("x86_64", "amd64"), ("aarch64", "arm64")];
 
 fn main() {
-    for path in ["build.rs", "Cargo.toml", "Cargo.lock", ".cargo/config.toml", "launcher/src", "launcher/Cargo.toml", "buildpacks"] {
+    for path in ["build.rs", "Cargo.toml", "Cargo.lock", ".cargo/config.toml", "launcher/src", "launcher/Cargo.toml", "buildpacks", "sbom"]
+    {
         println!("cargo::rerun-if-changed={path}");
     }
     println!("cargo::rerun-if-env-changed=COOPER_DEFAULT_DEBIAN_MIRROR");

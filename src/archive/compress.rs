@@ -102,6 +102,14 @@ impl<W: Write> Write for Gzip<W> {
     }
 }
 
+/// A few bytes as one member, as small as they get.
+///
+/// # Errors
+/// When there is no memory for them.
+pub fn gzip_smallest(bytes: &[u8]) -> io::Result<Vec<u8>> {
+    gzip(&mut Compressor::new(CompressionLvl::best()), bytes)
+}
+
 type Job = (Vec<u8>, SyncSender<io::Result<Vec<u8>>>);
 
 /// The threads that compress for the whole program.

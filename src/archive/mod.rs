@@ -15,7 +15,7 @@ mod whiteouts;
 mod write;
 
 pub use capability::capability;
-pub use compress::ENCODER;
+pub use compress::{ENCODER, gzip_smallest};
 pub use entry::{Entry, Kind};
 pub use layer::{Form, LayerWriter, Written};
 pub use normal::{append_with_time, copy_with_time};

@@ -31,20 +31,24 @@ pub struct Layer<'a> {
     pub below: Option<&'a Lock>,
 }
 
-/// What is odd about a composed layer.
+/// What is to be said of a composed layer.
 #[derive(Debug, Default)]
-pub struct Oddities {
+pub struct Composed {
+    /// All packages of the image, in this layer and below.
+    pub inventory: sbom::Inventory,
+    /// Keys of those that are in this layer.
+    pub added: BTreeSet<String>,
     /// What a maintainer script does that no rule knows.
     pub scripts: Vec<String>,
     /// What is missing from the tree, in this layer and below.
     pub findings: Vec<Finding>,
 }
 
-/// Composes the layer and writes its tar into `sink`. Returns what is odd about it.
+/// Composes the layer and writes its tar into `sink`. Returns what it is made of, and what is odd about it.
 ///
 /// # Errors
 /// When a package is missing, damaged or hostile, or `sink` fails.
-pub fn compose(layer: &Layer, cache: &Cache, sink: &mut dyn Write) -> Result<Oddities> {
+pub fn compose(layer: &Layer, cache: &Cache, sink: &mut dyn Write) -> Result<Composed> {
     let mut composer = Composer::new(layer, sink)?;
     let below: BTreeSet<&str> = layer.below.iter().flat_map(|lock| lock.packages.iter().map(|package| package.name.as_str())).collect();
     // What is below comes first, so that its finished tree is known before anything is added to it.
@@ -63,7 +67,8 @@ pub fn compose(layer: &Layer, cache: &Cache, sink: &mut dyn Write) -> Result<Odd
     composer.tar.end().context(|| "cannot write the layer")?;
     let mut findings = check::check(&finished, |path| composer.exclude.is_match(path));
     findings.append(&mut composer.overwritten);
-    Ok(Oddities { scripts, findings })
+    let (inventory, added) = composer.inventory(&below);
+    Ok(Composed { inventory, added, scripts, findings })
 }
 
 struct Composer<'a> {
@@ -74,6 +79,8 @@ struct Composer<'a> {
     held: BTreeMap<String, Entry>,
     written: BTreeSet<String>,
     packages: Vec<Unpacked>,
+    /// What files say of licences and of the distribution.
+    system: sbom::System,
     exclude: GlobSet,
     keep: GlobSet,
     mtime: u64,
@@ -90,6 +97,7 @@ impl<'a> Composer<'a> {
             held: BTreeMap::new(),
             written: BTreeSet::new(),
             packages: Vec::new(),
+            system: sbom::System::default(),
             exclude: globs(excludes.iter().map(String::as_str))?,
             keep: globs(ALWAYS_KEPT.into_iter())?,
             mtime: 0,
@@ -104,6 +112,9 @@ impl<'a> Composer<'a> {
         while let Some(mut file) = pieces.next_file(&mut unpacked).context(describe)? {
             self.mtime = self.mtime.max(file.entry.mtime);
             let path = file.path.clone();
+            if let archive::Kind::Symlink { target } = &file.entry.kind {
+                self.system.links(&path, &String::from_utf8_lossy(target));
+            }
             if self.is_left_out(&path) {
                 if file.entry.kind == archive::Kind::Directory {
                     self.held.insert(path, file.entry);
@@ -125,6 +136,9 @@ impl<'a> Composer<'a> {
                 io::copy(&mut file, &mut io::sink()).context(describe)?;
             }
             let learned = file.learned(&mut unpacked);
+            if let Some(content) = learned.content.as_deref().filter(|_| self.system.notes(&path, "")) {
+                self.system.takes(&path, "", content);
+            }
             if let Some(dynamic) = learned.dynamic {
                 self.tree.dynamics.insert(path.clone(), dynamic);
             }
@@ -132,10 +146,30 @@ impl<'a> Composer<'a> {
                 let packages = [other.owner.to_string(), package.name.clone()];
                 self.overwritten.push(Finding::TwoOwners { path: path.clone(), packages });
             }
-            self.tree.nodes.insert(path, Node { entry, content: learned.content, owner: package.name.as_str().into() });
+            self.tree.nodes.insert(
+                path.clone(),
+                Node { entry, content: learned.content.filter(|_| finish::is_read_by_rules(&path)), owner: package.name.as_str().into() },
+            );
         }
         self.packages.push(unpacked);
         Ok(())
+    }
+
+    /// The packages, as dpkg's database and the files of the image say, and the keys of those that are not below.
+    fn inventory(&self, below: &BTreeSet<&str>) -> (sbom::Inventory, BTreeSet<String>) {
+        let (mut inventory, mut added) = (sbom::Inventory::default(), BTreeSet::new());
+        inventory.distribution = self.system.distribution().cloned();
+        for unpacked in &self.packages {
+            let Some(mut package) = sbom::debian_package(&unpacked.text("control"), self.system.distribution()) else { continue };
+            package.licence = self.system.licence(&package.name);
+            package.checksums.insert(sbom::Algorithm::Sha256, unpacked.package.sha256.clone());
+            if !below.contains(package.name.as_str()) {
+                added.insert(package.key());
+            }
+            inventory.add(package);
+        }
+        sbom::connect_debian(&mut inventory);
+        (inventory, added)
     }
 
     fn is_left_out(&self, path: &str) -> bool {

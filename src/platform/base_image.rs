@@ -1,8 +1,9 @@
 //! The base images of a built-in builder: locks resolved and kept, layers composed from Debian packages, each only once.
 
 use super::memory;
+use super::sbom::label;
 use crate::archive::ENCODER;
-use crate::debian::compose::{self, RULES, compose};
+use crate::debian::compose::{self, Composed, RULES, compose};
 use crate::debian::{Base, Cache, Finding, Index, Kind, Lock, Mirrors, Refresh, fetch, resolve};
 use crate::error::{Context, Error, Result};
 use crate::image::{CREATED, Config, Digest, History, Image, Layer, Platform, Reference, RunConfig};
@@ -151,7 +152,8 @@ impl<'a> Distribution<'a> {
         let lock = self.lock(kind, extras)?;
         let below = if extras.is_empty() { None } else { Some(self.image(kind, &[])?) };
         let key = format!(
-            "{RULES} {ENCODER} {} {} {} {extras:?}",
+            "{RULES} {ENCODER} {} {} {} {} {extras:?}",
+            label::FORM,
             self.text,
             lock.digest(),
             below.as_ref().map_or("", |below| below.stored.digest.as_str())
@@ -169,18 +171,19 @@ impl<'a> Distribution<'a> {
             format!("the {} image's packages: {}", kind.name(), extras.join(" "))
         };
         self.output.line(&format!("composing {what}"));
-        let layer =
+        let (layer, composed) =
             self.compose(kind, &lock, below.as_ref().map(|below| &below.lock), extras).context(|| format!("cannot compose {what}"))?;
         let mut image = below.map_or_else(|| self.empty_image(kind), |below| below.stored.image);
         image.layers.push(layer);
         memory::give_back();
         self.describe(&mut image, &lock, extras);
+        label::write(&mut image, &composed)?;
         let manifest = self.store.put_image(&image)?;
         self.store.tag(&name, &manifest)?;
         Ok(BaseImage { name, stored: self.store.read(&manifest.digest)?, lock })
     }
 
-    fn compose(&self, kind: Kind, lock: &Lock, below: Option<&Lock>, extras: &[String]) -> Result<Layer> {
+    fn compose(&self, kind: Kind, lock: &Lock, below: Option<&Lock>, extras: &[String]) -> Result<(Layer, Composed)> {
         let created_by = if extras.is_empty() {
             format!("Debian packages of the {} image", kind.name())
         } else {
@@ -188,17 +191,19 @@ impl<'a> Distribution<'a> {
         };
         let history = History { created: CREATED.into(), created_by, ..History::default() };
         let request = compose::Layer { base: &self.base, kind, lock, below };
-        self.store.put_layer(history, |sink| {
-            let oddities = compose(&request, &self.cache, sink)?;
-            oddities.scripts.iter().for_each(|script| self.output.detail(script));
-            for finding in &oddities.findings {
-                match finding {
-                    Finding::DanglingLink { .. } => self.output.detail(&finding.to_string()),
-                    Finding::MissingLibrary { .. } | Finding::TwoOwners { .. } => self.output.warn(&finding.to_string()),
-                }
-            }
+        let mut composed = Composed::default();
+        let layer = self.store.put_layer(history, |sink| {
+            composed = compose(&request, &self.cache, sink)?;
             Ok(())
-        })
+        })?;
+        composed.scripts.iter().for_each(|script| self.output.detail(script));
+        for finding in &composed.findings {
+            match finding {
+                Finding::DanglingLink { .. } => self.output.detail(&finding.to_string()),
+                Finding::MissingLibrary { .. } | Finding::TwoOwners { .. } => self.output.warn(&finding.to_string()),
+            }
+        }
+        Ok((layer, composed))
     }
 
     fn empty_image(&self, kind: Kind) -> Image {

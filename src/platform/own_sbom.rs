@@ -1,8 +1,8 @@
 //! What this program and its launcher are made of, as CycloneDX, SPDX and Syft documents: the crates that they are linked of. Neither time
 //! nor chance is in them, so that equal programs have equal ones (SBOM-09, SBOM-10).
 
-use crate::image::{CREATED, Digest};
-use serde_json::{Value, json};
+use crate::image::CREATED;
+use sbom::{Document, Format, Inventory, Licence, Package, Purl, Role};
 
 /// A program and the crates that it is linked of, each a line of name, version and licence.
 struct Component {
@@ -24,113 +24,35 @@ pub fn of_lifecycle() -> [(&'static str, Vec<u8>); 3] {
     LIFECYCLE.documents()
 }
 
-/// A crate.
-struct Crate {
-    name: &'static str,
-    version: &'static str,
-    licence: &'static str,
-}
-
-impl Crate {
-    fn purl(&self) -> String {
-        format!("pkg:cargo/{}@{}", self.name, self.version.replace('+', "%2B"))
-    }
-}
-
 impl Component {
     fn documents(&self) -> [(&'static str, Vec<u8>); 3] {
-        let crates = self.crates();
-        [("cdx.json", cyclonedx(self.name, &crates)), ("spdx.json", spdx(self.name, &crates)), ("syft.json", syft(self.name, &crates))]
-            .map(|(ending, document)| (ending, document.to_string().into_bytes()))
+        let mut inventory = Inventory::default();
+        self.crates.lines().filter_map(|line| self.package(line)).for_each(|package| inventory.add(package));
+        let version = env!("CARGO_PKG_VERSION");
+        let document = Document { name: self.name, created: CREATED, tool: "cooper", version, subject: None, notes: &[] };
+        Format::ALL.map(|format| (format.ending(), sbom::write(format, &inventory, &document)))
     }
 
-    fn crates(&self) -> Vec<Crate> {
-        let line = |line: &'static str| {
-            let (name, rest) = line.split_once(' ')?;
-            let (version, licence) = rest.split_once(' ')?;
-            Some(Crate { name, version, licence })
-        };
-        self.crates.lines().filter_map(line).collect()
+    /// The package of a line of name, version and licence.
+    fn package(&self, line: &str) -> Option<Package> {
+        let (name, rest) = line.split_once(' ')?;
+        let (version, licence) = rest.split_once(' ')?;
+        let purl = Purl { kind: "cargo".into(), name: name.into(), version: version.into(), ..Purl::default() };
+        Some(Package {
+            name: name.into(),
+            version: version.into(),
+            purl: Some(purl.to_string()),
+            role: if name == self.name { Role::Application } else { Role::Library },
+            licence: Licence::read(licence),
+            ..Package::default()
+        })
     }
-}
-
-fn cyclonedx(name: &str, crates: &[Crate]) -> Value {
-    let component = |one: &Crate| {
-        json!({
-            "type": if one.name == name { "application" } else { "library" },
-            "bom-ref": one.purl(),
-            "name": one.name,
-            "version": one.version,
-            "purl": one.purl(),
-            "licenses": [{ "expression": one.licence }],
-        })
-    };
-    json!({
-        "bomFormat": "CycloneDX",
-        "specVersion": "1.5",
-        "version": 1,
-        "components": crates.iter().map(component).collect::<Vec<_>>(),
-    })
-}
-
-fn spdx(name: &str, crates: &[Crate]) -> Value {
-    let names: String = crates.iter().map(|one| one.purl() + "\n").collect();
-    let id = |at: usize| format!("SPDXRef-Package-{}", at + 1);
-    let package = |(at, one): (usize, &Crate)| {
-        json!({
-            "SPDXID": id(at),
-            "name": one.name,
-            "versionInfo": one.version,
-            "downloadLocation": "NOASSERTION",
-            "filesAnalyzed": false,
-            "licenseConcluded": "NOASSERTION",
-            "licenseDeclared": one.licence,
-            "copyrightText": "NOASSERTION",
-            "externalRefs": [{ "referenceCategory": "PACKAGE-MANAGER", "referenceType": "purl", "referenceLocator": one.purl() }],
-        })
-    };
-    let described =
-        |at: usize| json!({ "spdxElementId": "SPDXRef-DOCUMENT", "relationshipType": "DESCRIBES", "relatedSpdxElement": id(at) });
-    json!({
-        "spdxVersion": "SPDX-2.3",
-        "dataLicense": "CC0-1.0",
-        "SPDXID": "SPDXRef-DOCUMENT",
-        "name": name,
-        "documentNamespace": format!("https://cooperage.invalid/spdx/{name}-{}", Digest::of(names.as_bytes()).hex()),
-        "creationInfo": { "created": CREATED, "creators": [format!("Tool: cooper-{}", env!("CARGO_PKG_VERSION"))] },
-        "packages": crates.iter().enumerate().map(package).collect::<Vec<_>>(),
-        "relationships": (0..crates.len()).map(described).collect::<Vec<_>>(),
-    })
-}
-
-fn syft(name: &str, crates: &[Crate]) -> Value {
-    let artifact = |one: &Crate| {
-        json!({
-            "id": &Digest::of(one.purl().as_bytes()).hex()[..16],
-            "name": one.name,
-            "version": one.version,
-            "type": "rust-crate",
-            "foundBy": "cooper",
-            "locations": [],
-            "licenses": [{ "value": one.licence, "spdxExpression": one.licence, "type": "declared", "urls": [], "locations": [] }],
-            "language": "rust",
-            "cpes": [],
-            "purl": one.purl(),
-        })
-    };
-    json!({
-        "artifacts": crates.iter().map(artifact).collect::<Vec<_>>(),
-        "artifactRelationships": [],
-        "source": { "id": "", "name": name, "version": env!("CARGO_PKG_VERSION"), "type": "file", "metadata": { "path": name } },
-        "distro": {},
-        "descriptor": { "name": "cooper", "version": env!("CARGO_PKG_VERSION") },
-        "schema": { "version": "16.0.18", "url": "https://raw.githubusercontent.com/anchore/syft/main/schema/json/schema-16.0.18.json" },
-    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::{Value, json};
 
     #[test]
     fn documents_name_the_crates_and_their_licences() {

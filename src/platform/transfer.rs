@@ -82,6 +82,11 @@ impl Opened {
         self.images.iter().map(|one| (&one.image, &one.documents.descriptor.digest))
     }
 
+    /// The images with their documents.
+    pub fn documented(&self) -> impl Iterator<Item = (&Image, &Documents)> {
+        self.images.iter().map(|one| (&one.image, &one.documents))
+    }
+
     /// The first of the images, which is the only one where it is no index.
     ///
     /// # Errors

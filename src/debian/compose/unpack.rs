@@ -202,7 +202,7 @@ enum Elf {
 impl<'a> Unpacking<'a> {
     fn new(pieces: &'a Pieces, path: String, entry: Entry, unpacked: &Unpacked) -> Self {
         let left = if let Kind::File { size } = entry.kind { size } else { 0 };
-        let kept = is_read_by_rules(&path).then(Vec::new);
+        let kept = (is_read_by_rules(&path) || sbom::is_of_system(&path)).then(Vec::new);
         let conffile = unpacked.conffiles.iter().position(|(name, _)| canonical(name) == path).map(|at| (at, Md5::new()));
         let elf = (left > 64 && kept.is_none()).then(|| Elf::Memory(Vec::new()));
         Self { pieces, path, entry, left, piece: io::Cursor::default(), kept, elf, conffile }
