@@ -18,6 +18,10 @@ fn a_new_buildpack_builds_at_once() {
         [run(&["buildpack", "validate", "hello"]), run(&["extension", "validate", "ext"])],
         ["nothing is wrong\n", "nothing is wrong\n"]
     );
+    for (kind, folder) in [("buildpack", "hello"), ("extension", "ext")] {
+        let said = run(&[kind, "test", folder]);
+        assert!(said.starts_with("passed  hello") && said.ends_with("1 passed, 0 failed\n"), "{said}");
+    }
     let app = repository("fixtures/builder/app");
     run(&["build", "new-hello", "--path", app.to_str().unwrap(), "--buildpack", "hello", "--quiet"]);
     assert_eq!(run(&["run", "new-hello"]), "hello from /workspace: hello.txt other\n");

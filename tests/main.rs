@@ -10,6 +10,7 @@ mod build;
 mod builder_create;
 mod builder_export;
 mod builders;
+mod buildpack_test;
 mod buildpackages;
 mod configuration;
 mod conformance;

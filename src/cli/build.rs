@@ -80,6 +80,9 @@ pub struct Arguments {
     /// Folder to write `report.toml` into, which has the names and the digest of the image.
     #[arg(long, value_name = "DIR")]
     report_output_dir: Option<PathBuf>,
+    /// Folder to copy what buildpacks wrote into, for people who write them: documents, environments, and the names of all files of layers.
+    #[arg(long, value_name = "DIR")]
+    documents_output_dir: Option<PathBuf>,
     #[command(flatten)]
     sandbox: sandbox::Sandbox,
     #[command(flatten)]
@@ -142,6 +145,7 @@ impl Arguments {
             },
             sbom_output: self.sbom_output_dir,
             report_output: self.report_output_dir,
+            documents_output: self.documents_output_dir,
             image,
         };
         let built = build::build(&request, &store, session.output)?;

@@ -4,6 +4,7 @@ pub mod app;
 pub mod base_image;
 pub mod build;
 pub mod builder;
+pub mod buildpack_test;
 pub mod buildpackage;
 mod compiled;
 pub mod config;

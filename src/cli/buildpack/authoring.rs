@@ -93,7 +93,8 @@ impl New {
         for file in write(&skeleton, &folder)? {
             session.output.line(&format!("wrote {}", file.display()));
         }
-        session.output.line(&format!("next  cooper build my-app --{} {}", kind.name(), folder.display()));
+        session.output.line(&format!("next  cooper {} test {}", kind.name(), folder.display()));
+        session.output.line(&format!("      cooper build my-app --{} {}", kind.name(), folder.display()));
         Ok(0)
     }
 }

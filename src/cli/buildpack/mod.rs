@@ -2,6 +2,7 @@
 
 mod authoring;
 mod package;
+mod test;
 
 use super::Session;
 use crate::error::Result;
@@ -19,6 +20,7 @@ enum Command {
     New(authoring::New),
     Package(Box<package::Arguments>),
     Validate(authoring::Validate),
+    Test(test::Arguments),
     Inspect(authoring::Inspect),
     Pull(authoring::Pull),
     Register(authoring::Register),
@@ -31,6 +33,7 @@ impl Arguments {
             Command::New(arguments) => arguments.run(kind, session),
             Command::Package(arguments) => arguments.run(kind, session),
             Command::Validate(arguments) => arguments.run(session),
+            Command::Test(arguments) => arguments.run(kind, session),
             Command::Inspect(arguments) => arguments.run(session),
             Command::Pull(arguments) => arguments.run(session),
             Command::Register(arguments) => arguments.run(session),

@@ -1,6 +1,7 @@
 //! Builds an image from source: [`build`] is the order of the phases, each of which is a function.
 
 mod deliver;
+mod documents;
 mod extend;
 mod folders;
 mod keep;
@@ -127,7 +128,10 @@ fn build_one<'a>(request: &Request, wanted: Option<&Platform>, clock: &mut Clock
     let (group, packages) = build.detect()?;
     let images = build.extend(&packages, &group)?;
     let restored = build.restore(&group)?;
-    let exported = build.run(&images.build, &group).and_then(|metadata| build.export(&images, &group, &metadata, &restored));
+    let exported = build.run(&images.build, &group).and_then(|metadata| {
+        request.documents_output.as_ref().map_or(Ok(()), |folder| documents::copy(place.layers(), folder))?;
+        build.export(&images, &group, &metadata, &restored)
+    });
     let exported = match exported {
         Ok(exported) => exported,
         Err(error) => {

@@ -80,6 +80,8 @@ pub struct Request {
     pub sbom_output: Option<PathBuf>,
     /// A folder for `report.toml`.
     pub report_output: Option<PathBuf>,
+    /// A folder for what buildpacks wrote of their layers.
+    pub documents_output: Option<PathBuf>,
 }
 
 impl Request {
@@ -95,7 +97,12 @@ impl Request {
     /// Paths that are no source though they may lie in it.
     pub(super) fn apart(&self, store: &Store) -> Vec<PathBuf> {
         let outputs = self.outputs.iter().filter_map(|place| place.path().map(Path::to_path_buf));
-        let folders = [self.sbom_output.clone(), self.report_output.clone(), self.cache.folder().map(Path::to_path_buf)];
+        let folders = [
+            self.sbom_output.clone(),
+            self.report_output.clone(),
+            self.documents_output.clone(),
+            self.cache.folder().map(Path::to_path_buf),
+        ];
         outputs.chain(folders.into_iter().flatten()).chain([store.root().to_path_buf()]).collect()
     }
 }

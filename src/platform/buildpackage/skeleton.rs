@@ -57,6 +57,30 @@ USER ${user_id}:${group_id}
 EOF
 "#;
 
+/// A test of a new buildpack.
+const TEST: &str = r#"# The app is the folder `app` beside this file. `cooper buildpack test --update` writes all that is made into `expected.toml`.
+[expect]
+output = ["---> THE_ID"]
+group = ["THE_ID"]
+
+[[expect.processes]]
+type = "web"
+default = true
+
+[[run]]
+stdout = "hello from /workspace: hello.txt\n"
+"#;
+
+/// A test of a new extension.
+const TEST_OF_EXTENSION: &str = r#"# The app is the folder `app` beside this file. `cooper extension test --update` writes all that is made into `expected.toml`.
+[expect.dockerfiles]
+run = ["THE_ID was here"]
+
+[[expect.files]]
+path = "/etc/made-by"
+text = "THE_ID was here\n"
+"#;
+
 /// Writes a new module into `folder`, which must be empty or not there. Returns the files.
 ///
 /// # Errors
@@ -68,11 +92,17 @@ pub fn write(skeleton: &Skeleton, folder: &Path) -> Result<Vec<PathBuf>> {
     if fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some()) {
         return Err(Error::new(format!("the folder `{}` is not empty", folder.display()))).hint("name another one with `--path`");
     }
-    let program = match kind {
-        Kind::Buildpack => ("bin/build", BUILD),
-        Kind::Extension => ("bin/generate", GENERATE),
+    let (program, text, test) = match kind {
+        Kind::Buildpack => ("bin/build", BUILD, TEST),
+        Kind::Extension => ("bin/generate", GENERATE, TEST_OF_EXTENSION),
     };
-    let files = [(kind.file(), descriptor(skeleton)?), ("bin/detect", DETECT.into()), (program.0, program.1.replace("THE_ID", id))];
+    let files = [
+        (kind.file(), descriptor(skeleton)?),
+        ("bin/detect", DETECT.into()),
+        (program, text.replace("THE_ID", id)),
+        ("tests/hello/test.toml", test.replace("THE_ID", id)),
+        ("tests/hello/app/hello.txt", "hello\n".into()),
+    ];
     let mut written = Vec::new();
     for (name, text) in files {
         let path = folder.join(name);
