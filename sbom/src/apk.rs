@@ -1,6 +1,5 @@
 //! apk's database: `lib/apk/db/installed`.
 
-use crate::dpkg::party;
 use crate::licence::Licence;
 use crate::os_release::Distribution;
 use crate::package::{Package, Party, Relations, Source};
@@ -36,7 +35,7 @@ fn package(entry: &str, distribution: Option<&Distribution>) -> Option<Package> 
         purl: Some(purl.to_string()),
         licence: Licence::read(&field("L")),
         supplier: distribution.map(|distribution| Party::Organization(distribution.vendor().to_string())),
-        originator: party(&field("m")),
+        originator: Party::of(&field("m")),
         relations: Relations { depends: words("D"), provides: words("p") },
         name,
         version,

@@ -7,9 +7,6 @@ use std::collections::BTreeMap;
 
 /// What a paragraph is installed with: a file of `status.d` has no field `Status`.
 const INSTALLED: [&str; 3] = ["", "install ok installed", "hold ok installed"];
-/// Names that stand for an archive's maintainers rather than a person.
-const TEAMS: [&str; 8] = ["team", "maintainers", "group", "developers", "packagers", "debian", "ubuntu", "project"];
-
 /// The installed packages of a database.
 pub(crate) fn packages(status: &str, distribution: Option<&Distribution>) -> Vec<Package> {
     status.split("\n\n").filter_map(|paragraph| package(paragraph, distribution)).collect()
@@ -34,7 +31,7 @@ pub fn package(paragraph: &str, distribution: Option<&Distribution>) -> Option<P
     Some(Package {
         purl: Some(purl(&name, &version, &architecture, source.as_ref(), distribution)),
         supplier: distribution.map(|distribution| Party::Organization(distribution.vendor().to_string())),
-        originator: party(&field("Maintainer")),
+        originator: Party::of(&field("Maintainer")),
         name,
         version,
         architecture,
@@ -69,13 +66,6 @@ fn purl(name: &str, version: &str, architecture: &str, source: Option<&Source>, 
     let namespace = distribution.map_or("debian", |distribution| distribution.id.as_str()).to_string();
     let (kind, name, version) = ("deb".to_string(), name.to_string(), version.to_string());
     Purl { kind, namespace, name, version, qualifiers, subpath: String::new() }.to_string()
-}
-
-/// Who maintains a package: a team, or somebody.
-pub(crate) fn party(text: &str) -> Option<Party> {
-    let name = text.split('<').next().unwrap_or_default().to_ascii_lowercase();
-    let is_team = name.split_whitespace().any(|word| TEAMS.contains(&word));
-    (!text.is_empty()).then(|| if is_team { Party::Organization(text.to_string()) } else { Party::Person(text.to_string()) })
 }
 
 #[cfg(test)]

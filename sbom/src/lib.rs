@@ -9,6 +9,7 @@ mod inventory;
 mod licence;
 mod os_release;
 mod package;
+pub mod policy;
 mod purl;
 mod read;
 mod relation;

@@ -109,13 +109,24 @@ impl Licence {
         self.texts.get(&self.expression).map(String::as_str)
     }
 
-    /// Whether it can be used under licences of which each fulfils `accepts`; of alternatives one is enough.
+    /// Whether it can be used without any licence that `accepts` refuses; of alternatives one is enough. A licence with an exception is refused
+    /// with the licence.
     pub fn can_be(&self, mut accepts: impl FnMut(&str) -> bool) -> bool {
-        let Ok(expression) = spdx::Expression::parse_mode(&self.expression, MODE) else { return accepts(&self.expression) };
+        self.evaluate(|whole, id| accepts(whole) && accepts(id))
+    }
+
+    /// Whether it can be used under licences that `accepts` names; of alternatives one is enough. A licence that is named may have an exception.
+    pub fn can_be_some(&self, mut accepts: impl FnMut(&str) -> bool) -> bool {
+        self.evaluate(|whole, id| accepts(whole) || accepts(id))
+    }
+
+    fn evaluate(&self, mut accepts: impl FnMut(&str, &str) -> bool) -> bool {
+        let Ok(expression) = spdx::Expression::parse_mode(&self.expression, MODE) else {
+            return accepts(&self.expression, &self.expression);
+        };
         expression.evaluate(|requirement| {
             let whole = requirement.to_string();
-            let id = whole.split(" WITH ").next().unwrap_or_default().to_string();
-            accepts(&whole) && (whole == id || accepts(&id))
+            accepts(&whole, whole.split(" WITH ").next().unwrap_or_default())
         })
     }
 }

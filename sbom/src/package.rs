@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+/// Words in names of those who are no single person.
+const TEAMS: [&str; 8] = ["team", "maintainers", "group", "developers", "packagers", "debian", "ubuntu", "project"];
+
 /// A package of an image.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -170,6 +173,13 @@ impl Party {
         }
     }
 
+    /// Who somebody is by name: a team, or a person. `NAME` or `NAME <ADDRESS>`.
+    pub fn of(text: &str) -> Option<Self> {
+        let name = text.split('<').next().unwrap_or_default().to_ascii_lowercase();
+        let is_team = name.split_whitespace().any(|word| TEAMS.contains(&word));
+        (!text.is_empty()).then(|| if is_team { Self::Organization(text.to_string()) } else { Self::Person(text.to_string()) })
+    }
+
     /// Its name, and its mail address if it has one.
     pub fn parts(&self) -> (&str, Option<&str>) {
         let (Self::Organization(text) | Self::Person(text)) = self;
@@ -228,7 +238,14 @@ impl Package {
         }
         self.cpes.extend(other.cpes);
         self.found.extend(other.found);
+        self.found = self.found.iter().filter(|found| !self.is_vague(found)).cloned().collect();
         self.depends.extend(other.depends);
+    }
+
+    /// Whether a place is a folder of which a better place within is known.
+    fn is_vague(&self, found: &Found) -> bool {
+        let within = Found { layer: found.layer.clone(), path: format!("{}/", found.path) };
+        self.found.range(&within..).next().is_some_and(|better| better.layer == found.layer && better.path.starts_with(&within.path))
     }
 }
 

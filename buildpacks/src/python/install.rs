@@ -2,6 +2,7 @@
 
 use super::problem::Problem;
 use super::project::Project;
+use super::sbom::Wheels;
 use super::settings::Settings;
 use std::ffi::OsStr;
 use std::fs;
@@ -58,21 +59,62 @@ fn pip() -> Result<PathBuf, Problem> {
     wheel.map(|wheel| wheel.join("pip")).ok_or(Problem::NoPip)
 }
 
-/// Makes the virtual environment `venv` with the app's packages in it, byte-compiled so that two builds give the same bytes.
-pub fn packages(project: &Project, settings: &Settings, uv_layer: &Path, venv: &Path) -> Result<(), Problem> {
-    let uv = uv_layer.join("lib/bin/uv");
-    let uv = |arguments: &[&OsStr]| {
-        let mut command = command(&uv);
+/// uv in a virtual environment for a project.
+struct Uv<'a> {
+    project: &'a Project,
+    settings: &'a Settings,
+    layer: &'a Path,
+    venv: &'a Path,
+}
+
+impl Uv<'_> {
+    fn command(&self, arguments: &[&OsStr]) -> Command {
+        let mut command = command(self.layer.join("lib/bin/uv"));
         command
             .args(arguments)
             .env("UV_CACHE_DIR", "/tmp/uv-cache")
             .env("UV_LINK_MODE", "copy")
             .env("UV_PYTHON_DOWNLOADS", "never")
             .env("UV_NO_PROGRESS", "1");
-        command.env("UV_PROJECT_ENVIRONMENT", venv).env("VIRTUAL_ENV", venv);
-        command.env("SOURCE_DATE_EPOCH", "315532801").envs(settings.for_uv()).current_dir(project.folder());
+        command.env("UV_PROJECT_ENVIRONMENT", self.venv).env("VIRTUAL_ENV", self.venv);
+        command.env("SOURCE_DATE_EPOCH", "315532801").envs(self.settings.for_uv()).current_dir(self.project.folder());
         command
+    }
+}
+
+/// The files that packages of indexes came in, with their hashes: those of the lock, or those in the pages of indexes that uv has just read to
+/// install them. Nothing is fetched, so equal builds know equal ones.
+pub fn wheels(project: &Project, settings: &Settings, uv_layer: &Path, venv: &Path, pinned: &str) -> Result<Wheels, Problem> {
+    let uv = Uv { project, settings, layer: uv_layer, venv };
+    let list = std::env::temp_dir().join("installed.txt");
+    fs::write(&list, pinned).map_err(|error| Problem::Io("write", list.clone(), error))?;
+    let os = OsStr::new;
+    let mut command = match project {
+        Project::Locked(_) => {
+            uv.command(&[os("export"), os("--quiet"), os("--frozen"), os("--no-dev"), os("--offline"), os("--format"), os("pylock.toml")])
+        }
+        Project::Requirements(_) | Project::Declared(_) => uv.command(&[
+            os("pip"),
+            os("compile"),
+            os("--quiet"),
+            os("--no-deps"),
+            os("--offline"),
+            os("--format"),
+            os("pylock.toml"),
+            list.as_os_str(),
+        ]),
     };
+    let output = command.output().map_err(|error| Problem::Start("uv".into(), error))?;
+    if !output.status.success() {
+        println!("the hashes of the packages' files are not known: {}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    Ok(Wheels::parse(&String::from_utf8_lossy(&output.stdout)))
+}
+
+/// Makes the virtual environment `venv` with the app's packages in it, byte-compiled so that two builds give the same bytes.
+pub fn packages(project: &Project, settings: &Settings, uv_layer: &Path, venv: &Path) -> Result<(), Problem> {
+    let all = Uv { project, settings, layer: uv_layer, venv };
+    let uv = |arguments: &[&OsStr]| all.command(arguments);
     let os = OsStr::new;
     run(
         uv(&[os("venv"), os("--quiet"), os("--no-project"), os("--clear"), os("--python"), os(PYTHON), venv.as_os_str()]),

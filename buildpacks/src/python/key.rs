@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 /// Changes when this buildpack makes something else of the same.
-const RULES: &str = "1";
+const RULES: &str = "2";
 
 /// The hash over everything that decides what is installed.
 pub fn of(project: &Project, settings: &Settings, python: &str) -> Result<String, Problem> {

@@ -58,9 +58,11 @@ impl Buildpack for Python {
                 install::uv(&uv.path(), &settings).map_err(Error::BuildpackError)?;
             }
             install::packages(&project, &settings, &uv.path(), &venv.path()).map_err(Error::BuildpackError)?;
-            let packages = sbom::installed(&venv.path()).map_err(Error::BuildpackError)?;
-            venv.write_sboms(&sbom::documents(&packages))?;
-            println!("installed {} packages with {python}", packages.len());
+            let installed = sbom::Installed::read(&venv.path()).map_err(Error::BuildpackError)?;
+            let wheels = install::wheels(&project, &settings, &uv.path(), &venv.path(), &installed.pinned());
+            let inventory = installed.inventory(&wheels.map_err(Error::BuildpackError)?, &project);
+            venv.write_sboms(&sbom::documents(&inventory))?;
+            println!("installed {} packages with {python}", installed.len());
         } else {
             println!("the packages of the previous build are still right");
             // A layer that is kept but not asked for would be lost.

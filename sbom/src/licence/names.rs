@@ -1,7 +1,7 @@
 //! What people call licences, besides the identifiers of SPDX's list.
 
 /// Names without the words that say nothing, in lower case.
-const NAMES: [(&str, &str); 46] = [
+const NAMES: [(&str, &str); 49] = [
     ("apache", "Apache-2.0"),
     ("apache 2", "Apache-2.0"),
     ("apache 2.0", "Apache-2.0"),
@@ -21,12 +21,15 @@ const NAMES: [(&str, &str); 46] = [
     ("bsd-3-clause", "BSD-3-Clause"),
     ("new bsd", "BSD-3-Clause"),
     ("modified bsd", "BSD-3-Clause"),
-    ("isc (iscl)", "ISC"),
+    ("iscl", "ISC"),
+    ("bsl-1.0", "BSL-1.0"),
+    ("epl-2.0", "EPL-2.0"),
+    ("eupl 1.2", "EUPL-1.2"),
     ("isc", "ISC"),
     ("mpl 2.0", "MPL-2.0"),
     ("mpl-2", "MPL-2.0"),
     ("mozilla public 2.0", "MPL-2.0"),
-    ("mozilla public 2.0 (mpl 2.0)", "MPL-2.0"),
+    ("mpl2", "MPL-2.0"),
     ("psf", "PSF-2.0"),
     ("psfl", "PSF-2.0"),
     ("python software foundation", "PSF-2.0"),
@@ -41,7 +44,7 @@ const NAMES: [(&str, &str); 46] = [
     ("agplv3", "AGPL-3.0-only"),
     ("agplv3+", "AGPL-3.0-or-later"),
     ("zpl 2.1", "ZPL-2.1"),
-    ("the unlicense (unlicense)", "Unlicense"),
+    ("bsd 2-clause simplified", "BSD-2-Clause"),
     ("unlicense", "Unlicense"),
     ("wtfpl", "WTFPL"),
     ("cc0", "CC0-1.0"),
@@ -58,5 +61,8 @@ pub(super) fn known(text: &str) -> Option<&'static str> {
     // The second version of Apache's is the only one with a `v` before it that people write so.
     let version = if words.contains(&"v2.0") { " 2.0" } else { "" };
     let plain = words.into_iter().filter(said).collect::<Vec<_>>().join(" ") + version;
-    NAMES.iter().find(|(name, _)| *name == plain).map(|(_, id)| *id)
+    let find = |plain: &str| NAMES.iter().find(|(name, _)| *name == plain).map(|(_, id)| *id);
+    // Classifiers have the short name in brackets.
+    let short = plain.strip_suffix(')').and_then(|plain| plain.rsplit_once('('));
+    find(&plain).or_else(|| short.and_then(|(_, short)| find(short)))
 }

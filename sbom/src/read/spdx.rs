@@ -92,7 +92,7 @@ fn package(entry: &Value, texts: &BTreeMap<String, String>) -> Option<Package> {
 
 /// Where a package was found, as this program writes it.
 fn found(text: &str) -> Option<Found> {
-    let (path, layer) = text.strip_prefix(super::super::write::FOUND)?.split_once(" in layer ")?;
-    let layer = layer.split(';').next().unwrap_or_default();
+    let first = text.strip_prefix(super::super::write::FOUND)?.split("; ").next().unwrap_or_default();
+    let (path, layer) = first.split_once(" in layer ").unwrap_or((first, ""));
     Some(Found { layer: super::cyclonedx::layer(Some(layer)), path: path.to_string() })
 }

@@ -59,7 +59,7 @@ fn package(artifact: &Value) -> Option<Package> {
         architecture: text(metadata, "architecture"),
         licence: Licence::all(list(&artifact["licenses"]).filter_map(licence)),
         checksums: list(&metadata["digest"]).filter_map(checksum).collect(),
-        originator: metadata["maintainer"].as_str().and_then(crate::dpkg::party).or_else(|| author(metadata)),
+        originator: metadata["maintainer"].as_str().and_then(Party::of).or_else(|| author(metadata)),
         cpes: cpes.filter(|cpe| is_cpe(cpe)).map(str::to_string).collect(),
         found: list(&artifact["locations"]).filter_map(found).take(1).collect(),
         ..Package::default()

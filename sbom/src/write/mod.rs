@@ -108,7 +108,7 @@ where
 }
 
 /// Who distributes a package: whom its entry names, or the registry that a package URL of its type is in where it names no other.
-fn supplier(package: &Package) -> Option<Party> {
+pub(crate) fn supplier(package: &Package) -> Option<Party> {
     let registry = match package.kind() {
         "cargo" => "crates.io",
         "pypi" => "Python Package Index",

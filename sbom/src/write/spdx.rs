@@ -134,8 +134,11 @@ fn package(id: &str, package: &Package) -> Value {
     if !references.is_empty() {
         entry["externalRefs"] = references.into();
     }
-    let places = package.found.iter().filter(|found| !found.path.is_empty() && !found.layer.is_empty());
-    let places: Vec<String> = places.map(|found| format!("{FOUND}{} in layer {}", found.path, found.layer)).collect();
+    let place = |found: &crate::Found| match found.layer.as_str() {
+        "" => format!("{FOUND}{}", found.path),
+        layer => format!("{FOUND}{} in layer {layer}", found.path),
+    };
+    let places: Vec<String> = package.found.iter().filter(|found| !found.path.is_empty()).map(place).collect();
     if !places.is_empty() {
         entry["sourceInfo"] = places.join("; ").into();
     }

@@ -261,14 +261,17 @@ impl Build<'_, '_> {
     /// Puts the image into the store.
     fn made(&self, exported: &Exported, images: &Extended) -> Result<Made> {
         let digest = self.store.put_image(&exported.image).code(EXPORT_WENT_WRONG)?.digest;
-        written::sboms(self.request, &self.platform, self.place.layers())?;
+        let stored = Stored { image: exported.image.clone(), digest };
+        // A layer that did not change may only be where the previous image is.
+        let previous = self.previous.map(|previous| &previous.name).filter(|_| self.request.publish);
+        written::sboms(self.request, &stored, self.place.layers(), previous, &self.images())?;
         // A composed run image is in no registry.
         let run = Some(&self.builder.run).filter(|_| self.builder.distribution.is_none());
         let of_run = run.and_then(|run| Some((Reference::parse(&run.name).ok()?, run.stored.image.clone())));
         let of_previous = self.previous.map(|previous| (previous.name.clone(), previous.stored.image.clone()));
         Ok(Made {
             platform: self.platform.clone(),
-            stored: Stored { image: exported.image.clone(), digest },
+            stored,
             sizes: report::sizes(exported, images.below_app(), &self.builder.run),
             layers: (exported.layers.len(), exported.layers.iter().filter(|layer| layer.reused).count()),
             sources: of_run.into_iter().chain(of_previous).collect(),
