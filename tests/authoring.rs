@@ -36,6 +36,29 @@ fn a_new_buildpack_builds_at_once() {
     assert!(String::from_utf8_lossy(&bad.stderr).contains("is no letter, digit"));
 }
 
+/// The crates are those that this program is made of: nothing is fetched.
+#[test]
+fn a_new_buildpack_in_rust_compiles_and_builds_at_once() {
+    let (machine, folder) = (Machine::shared(), tempfile::tempdir().unwrap());
+    machine.prepare();
+    let run = |arguments: &[&str]| succeed(machine.command(arguments).current_dir(folder.path()));
+    run(&["buildpack", "new", "acme/rusty", "--language", "rust"]);
+    fs::copy(repository("Cargo.lock"), folder.path().join("rusty/Cargo.lock")).unwrap();
+    let target = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("rusty");
+    let mut compile = Command::new(folder.path().join("rusty/compile"));
+    compile.env("CARGO_NET_OFFLINE", "true").env("CARGO_TARGET_DIR", target);
+    // What cargo says of this crate to its tests is not for another one.
+    std::env::vars().filter(|(name, _)| name.starts_with("CARGO_PKG") || name == "CARGO_MANIFEST_DIR").for_each(|(name, _)| {
+        compile.env_remove(name);
+    });
+    succeed(&mut compile);
+    let said = run(&["buildpack", "test", "rusty/buildpack", "--tests", "rusty/tests"]);
+    assert!(said.starts_with("passed  hello"), "{said}");
+    assert_eq!(run(&["buildpack", "validate", "rusty/buildpack"]), "nothing is wrong\n");
+    let extension = machine.command(&["extension", "new", "acme/e", "--language", "rust"]).current_dir(folder.path()).output().unwrap();
+    assert!(String::from_utf8_lossy(&extension.stderr).contains("libcnb.rs, which is for buildpacks"));
+}
+
 /// DESC-03, DESC-04, DESC-06, DESC-18, DESC-19, PKG-20, PKG-21, PKG-22.
 #[test]
 fn each_finding_has_its_place_and_its_rule() {

@@ -5,9 +5,10 @@ use super::super::{Format, Session};
 use crate::error::{Advice, Context, Error, Result};
 use crate::image::Reference;
 use crate::platform::buildpackage::request::{Requested, entry, entry_of, request};
-use crate::platform::buildpackage::skeleton::{Skeleton, write};
+use crate::platform::buildpackage::skeleton::{self, Skeleton};
 use crate::platform::buildpackage::validate::{Finding, Severity, validate};
 use crate::platform::buildpackage::{Kind, Locator, Package, Sources, Target, place};
+use clap::ValueEnum;
 use std::path::{Path, PathBuf};
 
 /// Start a new one: a folder that builds at once.
@@ -19,15 +20,28 @@ pub struct New {
     /// Folder to write [default: the name].
     #[arg(long, short, value_name = "DIR")]
     path: Option<PathBuf>,
-    /// Buildpack API.
-    #[arg(long, short, default_value = "0.12")]
-    api: String,
+    /// Buildpack API [default: 0.12; 0.10 in Rust, which is what libcnb.rs speaks].
+    #[arg(long, short)]
+    api: Option<String>,
     /// Version.
     #[arg(long = "version", short = 'V', default_value = "1.0.0")]
     new_version: String,
     /// What it works on, as `linux/amd64`; repeatable.
     #[arg(long, short, value_name = "TARGET", value_delimiter = ',')]
     targets: Vec<Target>,
+    /// What its programs are written in.
+    #[arg(long, short, value_enum, default_value_t)]
+    language: Language,
+}
+
+/// What programs are written in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Language {
+    /// Shell scripts.
+    #[default]
+    Bash,
+    /// Rust, on libcnb.rs.
+    Rust,
 }
 
 /// Say what is wrong with one, each with its place and its rule. Ends with 1 where something does not work.
@@ -89,12 +103,27 @@ impl New {
     pub(super) fn run(self, kind: Kind, session: &Session) -> Result<u8> {
         let name = self.id.rsplit('/').next().unwrap_or_default();
         let folder = self.path.unwrap_or_else(|| PathBuf::from(name));
-        let skeleton = Skeleton { kind, id: &self.id, version: &self.new_version, api: &self.api, targets: &self.targets };
-        for file in write(&skeleton, &folder)? {
+        let (language, api) = match self.language {
+            Language::Bash => (skeleton::Language::Bash, "0.12"),
+            Language::Rust => (skeleton::Language::Rust, "0.10"),
+        };
+        let api = self.api.as_deref().unwrap_or(api);
+        let skeleton = Skeleton { kind, id: &self.id, version: &self.new_version, api, targets: &self.targets, language };
+        for file in skeleton::write(&skeleton, &folder)? {
             session.output.line(&format!("wrote {}", file.display()));
         }
-        session.output.line(&format!("next  cooper {} test {}", kind.name(), folder.display()));
-        session.output.line(&format!("      cooper build my-app --{} {}", kind.name(), folder.display()));
+        let (kind, folder) = (kind.name(), folder.display());
+        let next = match self.language {
+            Language::Bash => vec![format!("cooper {kind} test {folder}"), format!("cooper build my-app --{kind} {folder}")],
+            Language::Rust => vec![
+                format!("{folder}/compile"),
+                format!("cooper {kind} test {folder}/buildpack --tests {folder}/tests"),
+                format!("cooper build my-app --{kind} {folder}/buildpack"),
+            ],
+        };
+        for (at, command) in next.iter().enumerate() {
+            session.output.line(&format!("{:5} {command}", if at == 0 { "next" } else { "" }));
+        }
         Ok(0)
     }
 }

@@ -19,67 +19,35 @@ pub struct Skeleton<'a> {
     pub api: &'a str,
     /// What it works on.
     pub targets: &'a [Target],
+    /// What its programs are written in.
+    pub language: Language,
 }
 
-const DETECT: &str = r#"#!/usr/bin/env bash
-set -euo pipefail
+/// What programs are written in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Language {
+    /// Shell scripts.
+    #[default]
+    Bash,
+    /// Rust, on libcnb.rs.
+    Rust,
+}
 
-# Exit with 0 where this is for the app in the current folder, with 100 where it is not.
-exit 0
-"#;
+/// A file of a new module: its path, its text, its permissions.
+type File = (&'static str, String, u32);
 
-const BUILD: &str = r#"#!/usr/bin/env bash
-set -euo pipefail
-
-# CNB_LAYERS_DIR is a folder for layers: what they need at run time, in the build, or in the next build.
-echo "---> THE_ID"
-
-cat > "$CNB_LAYERS_DIR/launch.toml" <<'EOF'
-[[processes]]
-type = "web"
-command = ["bash", "-c", "echo hello from $(pwd): $(ls)"]
-default = true
-EOF
-"#;
-
-const GENERATE: &str = r#"#!/usr/bin/env bash
-set -euo pipefail
-
-# CNB_OUTPUT_DIR takes build.Dockerfile and run.Dockerfile, which extend the build image and the run image.
-cat > "$CNB_OUTPUT_DIR/run.Dockerfile" <<'EOF'
-ARG base_image
-FROM ${base_image}
-USER root
-RUN echo "THE_ID was here" > /etc/made-by
-ARG user_id
-ARG group_id
-USER ${user_id}:${group_id}
-EOF
-"#;
+const DETECT: &str = include_str!("skeleton/bash.detect");
+const BUILD: &str = include_str!("skeleton/bash.build");
+const GENERATE: &str = include_str!("skeleton/bash.generate");
+const CARGO: &str = include_str!("skeleton/rust.Cargo.toml");
+const MAIN: &str = include_str!("skeleton/rust.main.rs");
+const COMPILE: &str = include_str!("skeleton/rust.compile");
 
 /// A test of a new buildpack.
-const TEST: &str = r#"# The app is the folder `app` beside this file. `cooper buildpack test --update` writes all that is made into `expected.toml`.
-[expect]
-output = ["---> THE_ID"]
-group = ["THE_ID"]
-
-[[expect.processes]]
-type = "web"
-default = true
-
-[[run]]
-stdout = "hello from /workspace: hello.txt\n"
-"#;
+const TEST: &str = include_str!("skeleton/buildpack.test.toml");
 
 /// A test of a new extension.
-const TEST_OF_EXTENSION: &str = r#"# The app is the folder `app` beside this file. `cooper extension test --update` writes all that is made into `expected.toml`.
-[expect.dockerfiles]
-run = ["THE_ID was here"]
-
-[[expect.files]]
-path = "/etc/made-by"
-text = "THE_ID was here\n"
-"#;
+const TEST_OF_EXTENSION: &str = include_str!("skeleton/extension.test.toml");
 
 /// Writes a new module into `folder`, which must be empty or not there. Returns the files.
 ///
@@ -92,28 +60,50 @@ pub fn write(skeleton: &Skeleton, folder: &Path) -> Result<Vec<PathBuf>> {
     if fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some()) {
         return Err(Error::new(format!("the folder `{}` is not empty", folder.display()))).hint("name another one with `--path`");
     }
-    let (program, text, test) = match kind {
-        Kind::Buildpack => ("bin/build", BUILD, TEST),
-        Kind::Extension => ("bin/generate", GENERATE, TEST_OF_EXTENSION),
-    };
-    let files = [
-        (kind.file(), descriptor(skeleton)?),
-        ("bin/detect", DETECT.into()),
-        (program, text.replace("THE_ID", id)),
-        ("tests/hello/test.toml", test.replace("THE_ID", id)),
-        ("tests/hello/app/hello.txt", "hello\n".into()),
-    ];
     let mut written = Vec::new();
-    for (name, text) in files {
+    for (name, text, mode) in files(skeleton)? {
         let path = folder.join(name);
         let describe = || format!("cannot write `{}`", path.display());
         fs::create_dir_all(path.parent().unwrap_or(folder)).context(describe)?;
         fs::write(&path, text).context(describe)?;
-        let mode = if name.starts_with("bin/") { 0o755 } else { 0o644 };
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).context(describe)?;
         written.push(path);
     }
     Ok(written)
+}
+
+fn files(skeleton: &Skeleton) -> Result<Vec<File>> {
+    let named = |text: &str| {
+        let name = skeleton.id.rsplit('/').next().unwrap_or_default();
+        text.replace("THE_ID", skeleton.id).replace("THE_NAME", &name.replace('.', "-")).replace("THE_VERSION", skeleton.version)
+    };
+    let descriptor = descriptor(skeleton)?;
+    let mut files: Vec<File> = match (skeleton.language, skeleton.kind) {
+        (Language::Bash, kind) => {
+            let (program, text) = match kind {
+                Kind::Buildpack => ("bin/build", BUILD),
+                Kind::Extension => ("bin/generate", GENERATE),
+            };
+            vec![(kind.file(), descriptor, 0o644), ("bin/detect", DETECT.into(), 0o755), (program, named(text), 0o755)]
+        }
+        (Language::Rust, Kind::Buildpack) => vec![
+            ("Cargo.toml", named(CARGO), 0o644),
+            ("src/main.rs", named(MAIN), 0o644),
+            ("compile", named(COMPILE), 0o755),
+            (".gitignore", "target\nbuildpack/bin\n".into(), 0o644),
+            ("buildpack/buildpack.toml", descriptor, 0o644),
+        ],
+        (Language::Rust, Kind::Extension) => {
+            return Err(Error::new("an extension cannot be written on libcnb.rs, which is for buildpacks")).hint("leave `--language` out");
+        }
+    };
+    let test = match skeleton.kind {
+        Kind::Buildpack => TEST,
+        Kind::Extension => TEST_OF_EXTENSION,
+    };
+    files.push(("tests/hello/test.toml", named(test), 0o644));
+    files.push(("tests/hello/app/hello.txt", "hello\n".into(), 0o644));
+    Ok(files)
 }
 
 fn descriptor(skeleton: &Skeleton) -> Result<String> {
@@ -136,4 +126,20 @@ fn descriptor(skeleton: &Skeleton) -> Result<String> {
         }
     }
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The crates of the one are those of the other, so that they are compiled without a network in tests.
+    #[test]
+    fn a_new_buildpack_in_rust_is_on_the_libcnb_of_our_own() {
+        let version = |text: &str| {
+            let table: toml::Table = toml::from_str(text).unwrap();
+            table["dependencies"]["libcnb"]["version"].as_str().unwrap().to_string()
+        };
+        let own = include_str!("../../../buildpacks/Cargo.toml");
+        assert_eq!(version(CARGO), version(own));
+    }
 }
