@@ -5,8 +5,8 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const PROGRAMS: [(&str, &str, &str); 2] =
-    [("cooper-launcher", "launcher", "COOPER_LAUNCHER"), ("cooper-buildpacks", "buildpacks", "COOPER_BUILDPACKS")];
+const LAUNCHER: (&str, &str) = ("cooper-launcher", "launcher");
+const BUILDPACKS: (&str, &str) = ("cooper-buildpacks", "buildpacks");
 
 /// Processors that the launcher is built for, in Rust's words and in those of images.
 const PROCESSORS: [(&str, &str); 2] = [("x86_64", "amd64"), ("aarch64", "arm64")];
@@ -22,28 +22,22 @@ fn main() {
     let folder = target_folder(&output, &target);
     // A folder of its own: the outer build holds the lock of the other one.
     let embedded = folder.join("embedded");
-    let mut cargo = cargo();
-    cargo.args(["build", "--quiet", "--locked", "--profile", "embedded", "--target", &target]).arg("--target-dir").arg(&embedded);
-    for (package, _, _) in PROGRAMS {
-        cargo.args(["--package", package]);
-    }
-    let status = cargo.status();
-    assert!(status.as_ref().is_ok_and(std::process::ExitStatus::success), "cannot build the programs for images: {status:?}");
-    for (_, program, variable) in PROGRAMS {
-        let built = embedded.join(&target).join("embedded").join(program);
-        assert!(built.is_file(), "`{}` was not built", built.display());
-        println!("cargo::rustc-env={variable}={}", built.display());
-    }
+    carry("COOPER_BUILDPACKS", &built(BUILDPACKS, &target, &embedded));
+    launchers(&embedded, &output, &target);
     for package in ["cooper", "cooper-launcher"] {
         let written = std::fs::write(output.join(format!("{package}.crates")), crates(package, &target));
         assert!(written.is_ok(), "cannot write what `{package}` is made of: {written:?}");
     }
-    launchers(&embedded, &output, &target);
     link(&folder, &target, profile);
 }
 
-/// The launcher for every processor whose Rust target is installed, an empty file for others. No foreign C compiler is needed: Rust brings
-/// musl and a linker along.
+/// Tells the program where something is that it is to carry.
+fn carry(name: &str, path: &Path) {
+    println!("cargo::rustc-env={name}={}", path.display());
+}
+
+/// The launcher for every processor whose musl target is installed: then it has the same bytes wherever it is built. Else, for this processor,
+/// one with the C library of this machine, and an empty file for others.
 fn launchers(embedded: &Path, output: &Path, target: &str) {
     let native = target.split('-').next().unwrap_or(target);
     let libraries = Command::new(variable("RUSTC")).args(["--print", "target-libdir"]).output().map(|output| output.stdout);
@@ -55,24 +49,46 @@ fn launchers(embedded: &Path, output: &Path, target: &str) {
         println!("cargo::rerun-if-changed={}", components.display());
     }
     for (processor, name) in PROCESSORS {
-        let foreign = format!("{processor}-unknown-linux-musl");
-        let (package, program, native_program) = PROGRAMS[0];
-        let built = if processor == native {
-            embedded.join(target).join("embedded").join(program)
-        } else if installed.join(&foreign).join("lib").is_dir() {
-            let mut cargo = cargo();
-            cargo.args(["build", "--quiet", "--locked", "--profile", "embedded", "--package", package, "--target", &foreign]);
-            let linker = format!("CARGO_TARGET_{}_LINKER", foreign.to_uppercase().replace('-', "_"));
-            let status = cargo.arg("--target-dir").arg(embedded).env(linker, "rust-lld").status();
-            assert!(status.as_ref().is_ok_and(std::process::ExitStatus::success), "cannot build the launcher for {foreign}: {status:?}");
-            embedded.join(&foreign).join("embedded").join(program)
+        let musl = format!("{processor}-unknown-linux-musl");
+        let program = if installed.join(&musl).join("lib").is_dir() {
+            built(LAUNCHER, &musl, embedded)
+        } else if processor == native {
+            built(LAUNCHER, target, embedded)
         } else {
             let none = output.join(format!("no-launcher-{name}"));
             assert!(std::fs::write(&none, "").is_ok(), "cannot write `{}`", none.display());
             none
         };
-        println!("cargo::rustc-env={native_program}_{}={}", name.to_uppercase(), built.display());
+        carry(&format!("COOPER_LAUNCHER_{}", name.to_uppercase()), &program);
+        if processor == native {
+            carry("COOPER_LAUNCHER", &program);
+        }
     }
+}
+
+/// Builds a program for images. For musl no C compiler is needed: Rust brings the library and a linker along.
+fn built((package, program): (&str, &str), target: &str, embedded: &Path) -> PathBuf {
+    let mut cargo = cargo();
+    cargo.args(["build", "--quiet", "--locked", "--profile", "embedded", "--package", package, "--target", target]);
+    if target.ends_with("-musl") {
+        cargo.env(format!("CARGO_TARGET_{}_LINKER", target.to_uppercase().replace('-', "_")), "rust-lld");
+    }
+    let status = cargo.arg("--target-dir").arg(embedded).env("CARGO_ENCODED_RUSTFLAGS", flags().join("\x1f")).status();
+    assert!(status.as_ref().is_ok_and(std::process::ExitStatus::success), "cannot build `{program}` for {target}: {status:?}");
+    embedded.join(target).join("embedded").join(program)
+}
+
+/// The flags of `.cargo/config.toml`, and what keeps the folders of this machine out of the programs.
+fn flags() -> Vec<String> {
+    let mut flags = vec!["-Ctarget-feature=+crt-static".into(), "--cfg=getrandom_backend=\"linux_getrandom\"".into()];
+    let home = env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo")));
+    let sources = home.map(|home| home.join("registry/src")).and_then(|sources| std::fs::read_dir(sources).ok());
+    // Each registry has a folder, which is called as the registry is.
+    for source in sources.into_iter().flatten().flatten() {
+        flags.push(format!("--remap-path-prefix={}=/crates", source.path().display()));
+    }
+    flags.sort();
+    flags
 }
 
 /// Cargo for a build of its own: what the outer build says of itself must not change these programs.

@@ -62,7 +62,7 @@ pub struct Arguments {
     /// place in the store that several images may share) or `type=build;format=image;name=IMAGE`; repeatable.
     #[arg(long, value_name = "CACHE")]
     cache: Vec<String>,
-    /// Image of a registry that keeps what the build caches, instead of the store.
+    /// Image of a registry that keeps what the build caches, instead of the store; of several platforms each has one, as `NAME:TAG-linux-arm64`.
     #[arg(long, value_name = "IMAGE")]
     cache_image: Option<String>,
     /// Process that the image starts by default.

@@ -153,7 +153,12 @@ struct Session<'a> {
 
 impl Session<'_> {
     fn store(&self) -> Result<Store> {
-        Store::open(&self.folder)
+        let store = Store::open(&self.folder)?;
+        if !store.lost().is_empty() {
+            let names = store.lost().join("`, `");
+            self.output.warn(&format!("the machine stopped soon after a pull; pull these again: `{names}`"));
+        }
+        Ok(store)
     }
 
     fn print_json(&self, value: &impl serde::Serialize) -> Result<()> {

@@ -72,6 +72,11 @@ impl Descriptor {
             artifact_type: String::new(),
         }
     }
+
+    /// Whether it points to an index.
+    pub fn is_index(&self) -> bool {
+        [media_type::INDEX, media_type::DOCKER_INDEX].contains(&self.media_type.as_str())
+    }
 }
 
 /// The list of an image's blobs.
@@ -114,14 +119,28 @@ impl Default for Manifest {
     }
 }
 
-impl Manifest {
-    /// What lists of referrers say of this manifest, whose descriptor this is (OCI Image Specification, "Image Manifest", `subject`).
-    pub fn as_referrer(&self, descriptor: &Descriptor) -> Descriptor {
-        let artifact_type = if self.artifact_type.is_empty() { &self.config.media_type } else { &self.artifact_type };
-        let mut described = Descriptor::new(&descriptor.media_type, descriptor.size, descriptor.digest.clone());
-        described.annotations.clone_from(&self.annotations);
-        described.artifact_type.clone_from(artifact_type);
-        described
+/// What a manifest, or an index, says of what it refers to.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Referring {
+    #[serde(default)]
+    artifact_type: String,
+    #[serde(default)]
+    config: Option<Descriptor>,
+    #[serde(default)]
+    annotations: BTreeMap<String, String>,
+    /// What it refers to.
+    #[serde(default)]
+    pub subject: Option<Descriptor>,
+}
+
+impl Referring {
+    /// What lists of referrers say of this manifest or index, whose descriptor this is (OCI Image Specification, `subject`).
+    pub fn listed(self, descriptor: &Descriptor) -> Descriptor {
+        let of_config = self.config.map(|config| config.media_type).unwrap_or_default();
+        let artifact_type = if self.artifact_type.is_empty() { of_config } else { self.artifact_type };
+        let plain = Descriptor::new(&descriptor.media_type, descriptor.size, descriptor.digest.clone());
+        Descriptor { annotations: self.annotations, artifact_type, ..plain }
     }
 }
 

@@ -161,6 +161,11 @@ mod tests {
             let program = launcher_for(architecture).unwrap();
             assert!(program.len() < 1_468_007 && program[..5] == *b"\x7fELF\x02" && program[18] == machine, "{architecture}");
         }
+        // A launcher has the same bytes wherever it is built.
+        let folders = [env!("CARGO_MANIFEST_DIR"), "/.cargo/"].map(str::as_bytes);
+        for program in [launcher_for("amd64").unwrap(), launcher_for("arm64").unwrap(), BUILDPACKS] {
+            assert!(!folders.iter().any(|folder| program.windows(folder.len()).any(|part| part == *folder)));
+        }
         assert!(launcher_for("s390x").unwrap_err().to_string().contains("no launcher for s390x"));
     }
 }

@@ -9,8 +9,8 @@ mod places;
 pub use comparison::Comparison;
 
 use self::known::Known;
-use self::places::App;
 pub use self::places::write_report;
+use self::places::{App, Apps};
 use super::builder::{self, Versions};
 use super::images::{Images, InStore};
 use super::place::Place;
@@ -141,19 +141,19 @@ struct Step {
 /// # Errors
 /// When an image is not to be had, the two do not fit, or the new one cannot be saved (exit code 72).
 pub fn rebase(request: &Request, images: &Images) -> Result<Rebased> {
-    rebase_apps(&App::open(request, images)?, request, &Known::default(), images)
+    rebase_apps(&Apps::open(request, images)?, request, &Known::default(), images)
 }
 
-fn rebase_apps(apps: &[App], request: &Request, known: &Known, images: &Images) -> Result<Rebased> {
-    let mut steps = apps.iter().map(|app| step(app, request, known, images)).collect::<Result<Vec<_>>>()?;
+fn rebase_apps(apps: &Apps, request: &Request, known: &Known, images: &Images) -> Result<Rebased> {
+    let mut steps = apps.all.iter().map(|app| step(app, request, known, images)).collect::<Result<Vec<_>>>()?;
     let (changed, refused) = (steps.iter().any(|step| step.changed), steps.iter().any(|step| step.refused));
-    let list = list::of(apps, &steps);
+    let list = list::of(apps, &steps, images.output);
     let digest = list.as_ref().map_or(&steps[0].digest, |list| &list.descriptor.digest).clone();
     let is_saved = !request.check && !refused;
     let report = match &list {
         _ if !is_saved => ImageReport::default(),
-        Some(list) => list::save(list, apps, &steps, request, images)?,
-        None => apps[0].save(&steps[0].image, request, &steps[0].run, images)?,
+        Some(list) => list::save(list, &apps.all, &steps, request, images)?,
+        None => apps.all[0].save(&steps[0].image, request, &steps[0].run, images)?,
     };
     let names = report.tags.clone();
     if let (Some(folder), true) = (&request.report, is_saved) {

@@ -5,7 +5,7 @@ use super::images::Images;
 use super::place::Place;
 use super::transfer::Opened;
 use crate::error::{Advice, Context, Error, Result};
-use crate::image::{Descriptor, Digest, Documents, History, Layer, Manifest, Reference, media_type};
+use crate::image::{Descriptor, Digest, Documents, History, Index, Layer, Manifest, Reference, Referring, media_type};
 use crate::registry::{Blob, Push, Source};
 use crate::store;
 use std::collections::{BTreeSet, VecDeque};
@@ -79,7 +79,7 @@ impl Images<'_> {
                 if !seen.insert(referrer.digest.clone()) {
                     continue;
                 }
-                if ![media_type::MANIFEST, media_type::DOCKER_MANIFEST].contains(&referrer.media_type.as_str()) {
+                if !referrer.is_index() && ![media_type::MANIFEST, media_type::DOCKER_MANIFEST].contains(&referrer.media_type.as_str()) {
                     self.output
                         .warn(&format!("{} stays behind: it refers to {subject}, but is a `{}`", referrer.digest, referrer.media_type));
                     continue;
@@ -97,6 +97,34 @@ impl Images<'_> {
     }
 
     fn copy_referrer(&self, from: Keeper, to: Keeper, referrer: &Descriptor) -> Result<()> {
+        let document = self.copy_manifest(from, to, referrer, 0)?;
+        let Keeper::Layout(folder) = to else { return Ok(()) };
+        let referring: Referring = serde_json::from_slice(&document).context(|| "the manifest makes no sense")?;
+        store::write_referrer(self.store, &referring.listed(referrer), folder)
+    }
+
+    /// Copies a manifest, or an index with what it lists, to a registry, or into the store on its way to a layout. Returns the document.
+    fn copy_manifest(&self, from: Keeper, to: Keeper, manifest: &Descriptor, depth: u32) -> Result<Vec<u8>> {
+        if !manifest.is_index() {
+            return self.copy_single(from, to, manifest);
+        }
+        let document = match from {
+            Keeper::Registry(name) => self.registries.document(name, manifest)?,
+            Keeper::Layout(folder) => store::read_document(folder, manifest)?,
+        };
+        let index: Index = serde_json::from_slice(&document).context(|| "the index makes no sense")?;
+        if depth == DEEPEST || index.manifests.len() > MOST {
+            return Err(Error::new(format!("it is an index of more than {MOST} manifests, or of too many indexes")));
+        }
+        index.manifests.iter().try_for_each(|child| self.copy_manifest(from, to, child, depth + 1).map(drop))?;
+        match to {
+            Keeper::Registry(name) => self.registries.push_document(&document, manifest, &name.pinned(&manifest.digest))?,
+            Keeper::Layout(_) => drop(self.store.put(&manifest.media_type, &document)?),
+        }
+        Ok(document)
+    }
+
+    fn copy_single(&self, from: Keeper, to: Keeper, referrer: &Descriptor) -> Result<Vec<u8>> {
         let documents = match from {
             Keeper::Registry(name) => self.registries.documents(name, referrer)?,
             Keeper::Layout(folder) => store::read_referrer(self.store, folder, referrer)?,
@@ -106,16 +134,16 @@ impl Images<'_> {
         let layer = |blob: Descriptor| Layer { diff_id: blob.digest.clone(), history: History::default(), blob };
         let layers: Vec<Layer> = manifest.layers.iter().cloned().map(layer).collect();
         match to {
-            Keeper::Registry(name) => self.push_referrer(from, &documents, layers, name),
-            Keeper::Layout(folder) => {
+            Keeper::Registry(name) => self.push_referrer(from, &documents, layers, name)?,
+            Keeper::Layout(_) => {
                 if let Keeper::Registry(name) = from {
                     self.registries.fetch_layers(name, &layers, self.store, self.output)?;
                 }
                 self.store.put(&manifest.config.media_type, &documents.config)?;
                 self.store.put(&referrer.media_type, &documents.manifest)?;
-                store::write_referrer(self.store, &manifest.as_referrer(referrer), folder)
             }
         }
+        Ok(documents.manifest)
     }
 
     fn push_referrer(&self, from: Keeper, documents: &Documents, layers: Vec<Layer>, to: &Reference) -> Result<()> {

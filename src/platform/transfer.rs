@@ -200,7 +200,7 @@ impl Images<'_> {
                 let names: Vec<Reference> = if let Some(name) = name { vec![name.clone()] } else { names.to_vec() };
                 let one = opened.single(self.platform).context(describe)?;
                 let stored = self.put(opened, one).context(describe)?;
-                store::write_docker_archive(self.store, &stored, file, &names)?;
+                store::write_docker_archive(self.store, &[(&stored, &names)], file)?;
                 digest = stored.digest;
             }
             Place::Engine(name) => {

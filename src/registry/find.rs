@@ -169,6 +169,9 @@ pub(super) fn manifest(session: &Session, name: &Reference, wanted: &str, expect
         }
         let kind: Kind = serde_json::from_slice(&bytes).context(|| "the manifest is no JSON of the known form")?;
         let media_type = if kind.media_type.is_empty() { content_type } else { kind.media_type };
+        if pinned.is_none() {
+            session.note_meaning(name.repository(), wanted, &found);
+        }
         Ok(Some(Document { descriptor: Descriptor::new(&media_type, bytes.len() as u64, found), bytes }))
     })
 }

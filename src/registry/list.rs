@@ -31,12 +31,40 @@ pub struct Member {
     pub remote: Remote,
 }
 
+/// What a name means.
+#[derive(Clone, Debug, Default)]
+pub struct Listing {
+    /// The image, or all of a list and of the lists in it. None where the name means nothing.
+    pub members: Vec<Member>,
+    /// The list itself, where it is one.
+    pub list: Option<List>,
+}
+
+/// A list as it is in a registry.
+#[derive(Clone, Debug)]
+pub struct List {
+    /// What points to it.
+    pub descriptor: Descriptor,
+    /// Itself, byte for byte.
+    pub document: Vec<u8>,
+    /// What it lists that is no image: attestations of how its images were built.
+    pub attestations: Vec<Descriptor>,
+}
+
 impl Registries {
     /// The images that a name means: itself, or all of a list and of the lists in it. None where the name means nothing.
     ///
     /// # Errors
     /// When the registry cannot be reached, refuses, or has something else under that name.
     pub fn members(&self, name: &Reference) -> Result<Vec<Member>> {
+        Ok(self.listing(name)?.members)
+    }
+
+    /// The same with the list itself.
+    ///
+    /// # Errors
+    /// As [`Registries::members`].
+    pub fn listing(&self, name: &Reference) -> Result<Listing> {
         self.find_members(name).context(|| format!("cannot read the image `{}`", name.full()))
     }
 
@@ -65,10 +93,15 @@ impl Registries {
         Ok(Some(RemoteIndex { descriptor: found.descriptor, document: found.bytes, images }))
     }
 
-    fn find_members(&self, name: &Reference) -> Result<Vec<Member>> {
+    fn find_members(&self, name: &Reference) -> Result<Listing> {
         let session = self.session(name)?;
-        let Some(found) = manifest(&session, name, name.wanted(), None)? else { return Ok(Vec::new()) };
-        let (mut lists, mut members) = (vec![(found.descriptor.clone(), found, 0)], Vec::new());
+        let Some(found) = manifest(&session, name, name.wanted(), None)? else { return Ok(Listing::default()) };
+        let list = is_list(&found)?.then(|| List {
+            descriptor: found.descriptor.clone(),
+            document: found.bytes.clone(),
+            attestations: Vec::new(),
+        });
+        let (mut lists, mut members, mut attestations) = (vec![(found.descriptor.clone(), found, 0)], Vec::new(), Vec::new());
         while let Some((descriptor, document, depth)) = lists.pop() {
             if !is_list(&document)? {
                 members.push(Member { descriptor, remote: image(&session, name, document)? });
@@ -78,13 +111,15 @@ impl Registries {
             if depth == DEEPEST || lists.len() + members.len() + children.len() > MOST_IMAGES {
                 return Err(Error::new(format!("it is a list of more than {MOST_IMAGES} images, or of lists of lists of lists")));
             }
+            let (children, others): (Vec<_>, Vec<_>) = children.into_iter().partition(is_image);
+            attestations.extend(others);
             // The last is looked at first.
-            for child in children.into_iter().rev().filter(is_image) {
+            for child in children.into_iter().rev() {
                 let document = child_document(&session, name, &child)?;
                 lists.push((child, document, depth + 1));
             }
         }
-        Ok(members)
+        Ok(Listing { members, list: list.map(|list| List { attestations, ..list }) })
     }
 
     /// Gives a list of images a name; its images must be in the repository.

@@ -28,7 +28,7 @@ pub use crate::http::go_offline;
 pub use certificates::Certificates;
 pub use credentials::{Credentials, Environment, Place, plain_key};
 pub use find::{Lookup, Remote};
-pub use list::Member;
+pub use list::{List, Member};
 pub use new_blob::NewBlob;
 pub use publish::Publish;
 pub use pull::{Wanted, pull};

@@ -80,6 +80,10 @@ impl Registries {
     /// Whether a name means the image with this digest. If that cannot be known, it counts as another one.
     pub(super) fn names(&self, name: &Reference, digest: &Digest) -> bool {
         let Ok(session) = self.session(name) else { return false };
+        // To send it in vain does no harm.
+        if session.meant_another(name.repository(), name.wanted(), digest) {
+            return false;
+        }
         let path = format!("manifests/{}", name.wanted());
         let call = Call { headers: vec![accept()], ..Call::new(Method::HEAD, name.repository(), &path, Access::Push) };
         let said = repeatedly(|| {

@@ -63,7 +63,7 @@ pub(super) fn fetch_layers(registries: &Registries, name: &Reference, layers: &[
 pub(super) fn fetch(registries: &Registries, name: &Reference, layer: &Layer, store: &Store, progress: Option<&Progress>) -> Result<()> {
     let blob: RefCell<Option<BlobWriter>> = RefCell::new(None);
     let mut restart = || {
-        *blob.borrow_mut() = Some(store.new_blob()?);
+        *blob.borrow_mut() = Some(store.new_blob_of_registry()?);
         Ok(())
     };
     let mut receive = |piece: &[u8]| {

@@ -118,28 +118,31 @@ impl Registries {
     /// # Errors
     /// When the registry cannot be reached or refuses.
     pub(super) fn push_manifest(&self, documents: &Documents, name: &Reference) -> Result<()> {
+        self.push_document(&documents.manifest, &documents.descriptor, name)
+    }
+
+    /// Gives a manifest or an index a name; what it points to must be there. Where it refers to another one, it gets into the list of those too.
+    ///
+    /// # Errors
+    /// When the registry cannot be reached or refuses.
+    pub fn push_document(&self, document: &[u8], descriptor: &Descriptor, name: &Reference) -> Result<()> {
         let session = self.session(name)?;
         let path = format!("manifests/{}", name.wanted());
-        let headers = vec![("content-type", documents.descriptor.media_type.clone())];
-        let call = Call {
-            headers,
-            body: Body::Bytes(documents.manifest.clone()),
-            ..Call::new(Method::PUT, name.repository(), &path, Access::Push)
-        };
+        let headers = vec![("content-type", descriptor.media_type.clone())];
+        let body = Body::Bytes(document.to_vec());
+        let call = Call { headers, body, ..Call::new(Method::PUT, name.repository(), &path, Access::Push) };
         let is_listed = repeatedly(|| {
             let response = session.send(&call)?;
             if !matches!(response.status(), 201 | 202 | 204) {
                 return Err(fault(response));
             }
             let kept = response.header("docker-content-digest").and_then(|digest| Digest::parse(digest).ok());
-            match kept.filter(|kept| *kept != documents.descriptor.digest) {
-                Some(kept) => {
-                    Err(Error::new(format!("the registry keeps the manifest {kept} instead of {}", documents.descriptor.digest)).into())
-                }
+            match kept.filter(|kept| *kept != descriptor.digest) {
+                Some(kept) => Err(Error::new(format!("the registry keeps the manifest {kept} instead of {}", descriptor.digest)).into()),
                 None => Ok(response.header("oci-subject").is_some()),
             }
         })?;
-        if is_listed { Ok(()) } else { self.list_referrer(documents, name) }
+        if is_listed { Ok(()) } else { self.list_referrer(document, descriptor, name) }
     }
 
     /// Whether images may be written to the repository of a name (IMG-06).

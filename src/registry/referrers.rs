@@ -7,7 +7,7 @@ use super::pages::pages;
 use super::session::{Access, Call, Session};
 use crate::error::{Context, Error, Result};
 use crate::http::{Method, Response};
-use crate::image::{Descriptor, Digest, Documents, Index, Manifest, Reference, media_type, to_json};
+use crate::image::{Descriptor, Digest, Documents, Index, Reference, Referring, media_type, to_json};
 
 /// An image with more referrers is refused.
 const MOST: usize = 10_000;
@@ -38,21 +38,30 @@ impl Registries {
         documents(&*self.session(name)?, name, descriptor)
     }
 
-    /// Enters a manifest that refers to another one into the list of those, for a registry that does not.
-    pub(super) fn list_referrer(&self, documents: &Documents, name: &Reference) -> Result<()> {
-        let parsed: Manifest = serde_json::from_slice(&documents.manifest).context(|| "the manifest makes no sense")?;
-        let Some(subject) = &parsed.subject else { return Ok(()) };
+    /// The document that a descriptor points to.
+    ///
+    /// # Errors
+    /// When the registry cannot be reached, refuses, or has something else.
+    pub fn document(&self, name: &Reference, descriptor: &Descriptor) -> Result<Vec<u8>> {
+        let found = manifest(&*self.session(name)?, name, descriptor.digest.as_str(), Some(descriptor))?;
+        found.map(|document| document.bytes).context(|| format!("the registry lacks the manifest {}", descriptor.digest))
+    }
+
+    /// Enters a manifest or an index that refers to another one into the list of those, for a registry that does not.
+    pub(super) fn list_referrer(&self, document: &[u8], descriptor: &Descriptor, name: &Reference) -> Result<()> {
+        let parsed: Referring = serde_json::from_slice(document).context(|| "the manifest makes no sense")?;
+        let Some(subject) = parsed.subject.clone() else { return Ok(()) };
         let mut index = tagged(&*self.session(name)?, name, &subject.digest)?;
-        if index.manifests.iter().any(|known| known.digest == documents.descriptor.digest) {
+        if index.manifests.iter().any(|known| known.digest == descriptor.digest) {
             return Ok(());
         }
-        index.manifests.push(parsed.as_referrer(&documents.descriptor));
+        index.manifests.push(parsed.listed(descriptor));
         self.push_list(&to_json(&index), media_type::INDEX, &tag_of(name, &subject.digest)?)
     }
 
     /// Takes a manifest that was removed out of the list of those that refer to the same one, where clients keep that.
     pub(super) fn unlist_referrer(&self, name: &Reference, removed: &Document) -> Result<()> {
-        let Ok(Manifest { subject: Some(subject), .. }) = serde_json::from_slice(&removed.bytes) else { return Ok(()) };
+        let Ok(Referring { subject: Some(subject), .. }) = serde_json::from_slice(&removed.bytes) else { return Ok(()) };
         let mut index = tagged(&*self.session(name)?, name, &subject.digest)?;
         let before = index.manifests.len();
         index.manifests.retain(|known| known.digest != removed.descriptor.digest);

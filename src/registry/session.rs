@@ -30,6 +30,8 @@ pub(super) struct Session {
     blobs: Mutex<HashSet<(String, Digest)>>,
     /// What they must have, because images there name it.
     named: Mutex<HashSet<(String, Digest)>>,
+    /// What names meant when they were last read: the repository and the tag.
+    meant: Mutex<HashMap<(String, String), Digest>>,
 }
 
 /// What a request wants to do.
@@ -88,6 +90,7 @@ impl Session {
             tokens: Mutex::default(),
             blobs: Mutex::default(),
             named: Mutex::default(),
+            meant: Mutex::default(),
         }
     }
 
@@ -141,12 +144,30 @@ impl Session {
     /// Notes that an image in a repository names these blobs. A registry takes no image whose blobs it lacks.
     pub fn note_named<'a>(&self, repository: &str, digests: impl Iterator<Item = &'a Digest>) {
         let mut named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
+        if named.len() >= MOST_NOTED {
+            named.clear();
+        }
         named.extend(digests.map(|digest| (repository.to_string(), digest.clone())));
     }
 
     /// Whether an image in a repository names a blob, as far as images were read.
     pub fn is_named(&self, repository: &str, digest: &Digest) -> bool {
         self.named.lock().unwrap_or_else(PoisonError::into_inner).contains(&(repository.to_string(), digest.clone()))
+    }
+
+    /// Notes what a name means now.
+    pub fn note_meaning(&self, repository: &str, tag: &str, digest: &Digest) {
+        let mut meant = self.meant.lock().unwrap_or_else(PoisonError::into_inner);
+        if meant.len() >= MOST_NOTED {
+            meant.clear();
+        }
+        meant.insert((repository.to_string(), tag.to_string()), digest.clone());
+    }
+
+    /// Whether a name was read that meant something else. It may mean this by now.
+    pub fn meant_another(&self, repository: &str, tag: &str, digest: &Digest) -> bool {
+        let meant = self.meant.lock().unwrap_or_else(PoisonError::into_inner);
+        meant.get(&(repository.to_string(), tag.to_string())).is_some_and(|meant| meant != digest)
     }
 
     fn send_to(&self, url: Url, base: &Url, call: &Call) -> Result<Response<'_>, Failure> {

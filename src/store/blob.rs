@@ -1,5 +1,6 @@
 //! Content named by its digest.
 
+use super::unsynced;
 use crate::error::{Context, Result};
 use crate::image::{Descriptor, Digest, History, Layer};
 use std::fs;
@@ -11,14 +12,25 @@ use tempfile::NamedTempFile;
 /// A blob that is being written; gone again unless it is committed.
 pub struct BlobWriter {
     file: NamedTempFile,
-    folder: PathBuf,
-    lasting: bool,
+    root: PathBuf,
+    on_disk: OnDisk,
+}
+
+/// When a blob must be on the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum OnDisk {
+    /// Before it counts.
+    First,
+    /// Some time after that; see [`unsynced`].
+    Later,
+    /// Never: its store is nobody's after this program.
+    Never,
 }
 
 impl BlobWriter {
-    pub(super) fn new(root: &Path, lasting: bool) -> Result<Self> {
+    pub(super) fn new(root: &Path, on_disk: OnDisk) -> Result<Self> {
         let file = tempfile::Builder::new().prefix("blob-").tempfile_in(root.join("tmp")).context(|| "cannot write to the store")?;
-        Ok(Self { file, folder: root.join("blobs/sha256"), lasting })
+        Ok(Self { file, root: root.to_path_buf(), on_disk })
     }
 
     /// Puts the blob in its place. `digest` is the digest of what was written.
@@ -26,12 +38,17 @@ impl BlobWriter {
     /// # Errors
     /// When the disk is full or fails.
     pub fn commit(self, digest: &Digest) -> Result<()> {
-        let target = self.folder.join(digest.hex());
+        let target = self.root.join("blobs/sha256").join(digest.hex());
         if target.is_file() {
             return Ok(());
         }
         let describe = || format!("cannot store the blob {digest}");
-        if self.lasting {
+        let is_lasting = match self.on_disk {
+            OnDisk::First => false,
+            OnDisk::Later => unsynced::note(&self.root, digest).context(describe)?,
+            OnDisk::Never => true,
+        };
+        if !is_lasting {
             self.file.as_file().sync_data().context(describe)?;
         }
         fs::set_permissions(self.file.path(), fs::Permissions::from_mode(0o644)).context(describe)?;

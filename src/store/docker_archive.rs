@@ -6,6 +6,7 @@ use crate::archive::{Entry, TarWriter};
 use crate::error::{Context, Result};
 use crate::image::{Digest, Index, Manifest, Reference, layout, to_json};
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
@@ -18,12 +19,12 @@ struct DockerManifest {
     layers: Vec<String>,
 }
 
-/// Writes an image to `file` under these names.
+/// Writes images to `file`, each under its names.
 ///
 /// # Errors
 /// When the file cannot be written, or a layer is missing from the store.
-pub fn write_docker_archive(store: &Store, image: &Stored, file: &Path, names: &[Reference]) -> Result<()> {
-    staged(file, |tar| write_members(tar, store, image, names))
+pub fn write_docker_archive(store: &Store, images: &[(&Stored, &[Reference])], file: &Path) -> Result<()> {
+    staged(file, |tar| write_members(tar, store, images))
 }
 
 /// Writes an image to `file` as an OCI layout in a tar, as the reference writes packages of buildpacks (PKG-13).
@@ -64,29 +65,34 @@ fn staged(file: &Path, fill: impl FnOnce(&mut TarWriter<BufWriter<tempfile::Name
     Ok(())
 }
 
-fn write_members(tar: &mut TarWriter<impl Write>, store: &Store, image: &Stored, names: &[Reference]) -> Result<()> {
-    let descriptor = descriptor(store, image)?;
-    let Manifest { config, .. } = store.document(&image.digest)?;
+fn write_members(tar: &mut TarWriter<impl Write>, store: &Store, images: &[(&Stored, &[Reference])]) -> Result<()> {
     let time = Entry::NORMAL_TIME;
     for folder in ["blobs", "blobs/sha256"] {
         tar.append(&Entry::directory(folder, 0o755, 0, 0, time), std::io::empty())?;
     }
-    for digest in blobs(store, &image.digest)? {
-        let blob = store.blob(&digest)?;
-        let size = blob.metadata()?.len();
-        tar.append(&Entry::file(place(&digest), size, 0o644, 0, 0, time), blob)?;
+    let (mut layout, mut manifests, mut written) = (Index::default(), Vec::new(), BTreeSet::new());
+    for (image, names) in images {
+        for digest in blobs(store, &image.digest)?.into_iter().filter(|digest| written.insert(digest.clone())) {
+            let blob = store.blob(&digest)?;
+            let size = blob.metadata()?.len();
+            tar.append(&Entry::file(place(&digest), size, 0o644, 0, 0, time), blob)?;
+        }
+        let descriptor = descriptor(store, image)?;
+        if names.is_empty() {
+            layout.manifests.push(descriptor.clone());
+        }
+        for name in *names {
+            index::set(&mut layout, &name.full(), &descriptor);
+        }
+        let Manifest { config, .. } = store.document(&image.digest)?;
+        manifests.push(DockerManifest {
+            config: place(&config.digest),
+            repo_tags: names.iter().map(Reference::familiar).collect(),
+            layers: image.image.layers.iter().map(|layer| place(&layer.blob.digest)).collect(),
+        });
     }
-    let mut layout = Index::default();
-    for name in names {
-        index::set(&mut layout, &name.full(), &descriptor);
-    }
-    let manifest = DockerManifest {
-        config: place(&config.digest),
-        repo_tags: names.iter().map(Reference::familiar).collect(),
-        layers: image.image.layers.iter().map(|layer| place(&layer.blob.digest)).collect(),
-    };
     for (name, content) in
-        [("index.json", to_json(&layout)), ("manifest.json", to_json(&[manifest])), ("oci-layout", layout::MARKER.as_bytes().to_vec())]
+        [("index.json", to_json(&layout)), ("manifest.json", to_json(&manifests)), ("oci-layout", layout::MARKER.as_bytes().to_vec())]
     {
         tar.append(&Entry::file(name, content.len() as u64, 0o644, 0, 0, time), content.as_slice())?;
     }

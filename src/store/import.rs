@@ -1,7 +1,6 @@
 //! Images from OCI image layouts of other people's: every blob is hashed on its way into the store.
 
 use super::members::{LONGEST_DOCUMENT, Members};
-use super::platforms::is_index;
 use super::{Store, Stored, StoredIndex, index};
 use crate::error::{Advice, Context, Error, Result};
 use crate::image::{Descriptor, Digest, Hashing, Index, Manifest, Platform, platforms};
@@ -65,12 +64,12 @@ pub fn read_layout(store: &Store, folder: &Path, tag: Option<&str>, platform: &P
 pub fn read_layout_index(store: &Store, folder: &Path, tag: Option<&str>) -> Result<Option<StoredIndex>> {
     let read = || {
         let (shelf, entry) = (Shelf::Folder(folder), layout_entry(folder, tag)?);
-        if !is_index(&entry) {
+        if !entry.is_index() {
             return Ok(None);
         }
         let bytes = shelf.document(&entry)?;
         let index: Index = serde_json::from_slice(&bytes).context(|| format!("the index {} is damaged", entry.digest))?;
-        if index.manifests.iter().any(is_index) {
+        if index.manifests.iter().any(Descriptor::is_index) {
             return Err(Error::new("it is a list of lists of images")).hint("name one image with `--platform`");
         }
         index.manifests.iter().try_for_each(|manifest| read_shelf(store, &shelf, manifest).map(drop))?;
@@ -127,7 +126,7 @@ impl Shelf<'_> {
     /// The manifest for a platform, of an entry that may be a list of images.
     pub fn for_platform(&self, mut entry: Descriptor, platform: &Platform) -> Result<Descriptor> {
         for _ in 0..DEEPEST {
-            if !is_index(&entry) {
+            if !entry.is_index() {
                 return Ok(entry);
             }
             let index: Index =

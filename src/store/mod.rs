@@ -17,6 +17,7 @@ mod pulled;
 mod referrers;
 mod saved;
 mod unpacked;
+mod unsynced;
 mod verify;
 
 pub use blob::{BlobWriter, NewLayer};
@@ -26,15 +27,15 @@ pub use layout::{layout_has, write_layout};
 pub use lock::Lock;
 pub use platforms::StoredIndex;
 pub use prune::remove_tree;
-pub use referrers::{layout_referrers, read_referrer, write_referrer};
-pub use saved::{read_archive, read_opened_archive};
+pub use referrers::{layout_referrers, read_document, read_referrer, write_referrer};
+pub use saved::{read_archive, read_opened_archive, read_other_images};
 pub use unpacked::Unpacked;
 
 use crate::archive::{Form, LayerWriter};
 use crate::error::{Advice, Context, Result};
 use crate::image::{Config, Descriptor, Digest, History, Image, Layer, Manifest, Reference, media_type};
 use crate::output::Output;
-use platforms::is_index;
+use blob::OnDisk;
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -43,6 +44,7 @@ use std::path::{Path, PathBuf};
 pub struct Store {
     root: PathBuf,
     lasting: bool,
+    lost: Vec<String>,
     /// Held while the store is open, so that nobody prunes what is in use.
     _in_use: File,
 }
@@ -92,10 +94,16 @@ impl Store {
         }
         let root = root.canonicalize().context(describe)?;
         let in_use = lock::share(&root.join("locks/store")).context(describe).hint(hint)?;
-        let store = Self { root, lasting, _in_use: in_use };
+        let mut store = Self { root, lasting, lost: Vec::new(), _in_use: in_use };
         store.clear_stale().context(describe)?;
+        store.lost = store.settle().context(describe)?;
         layout::initialise(&store.root).context(describe).hint(hint)?;
         Ok(store)
+    }
+
+    /// The names of images that were lost because the machine stopped soon after they were pulled.
+    pub fn lost(&self) -> &[String] {
+        &self.lost
     }
 
     /// The store's own folder.
@@ -161,7 +169,15 @@ impl Store {
     /// # Errors
     /// When the store cannot be written.
     pub fn new_blob(&self) -> Result<BlobWriter> {
-        BlobWriter::new(&self.root, self.lasting)
+        BlobWriter::new(&self.root, if self.lasting { OnDisk::First } else { OnDisk::Never })
+    }
+
+    /// Starts a blob that its registry has too. It need not be on the disk before it counts.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub fn new_blob_of_registry(&self) -> Result<BlobWriter> {
+        BlobWriter::new(&self.root, if self.lasting { OnDisk::Later } else { OnDisk::Never })
     }
 
     /// Stores a small document and returns its descriptor.
@@ -242,7 +258,7 @@ impl Store {
         let mut all = Vec::new();
         for manifest in index::read(&self.root)?.manifests {
             if let Some(name) = index::name_of(&manifest) {
-                let images = if is_index(&manifest) {
+                let images = if manifest.is_index() {
                     self.read_index(&manifest)?.images.into_iter().map(|(_, stored)| stored).collect()
                 } else {
                     vec![self.read(&manifest.digest)?]

@@ -34,7 +34,7 @@ impl Store {
     /// When it is there but cannot be read, or the index has none for that platform.
     pub fn find_for(&self, name: &Reference, platform: &Platform) -> Result<Option<Stored>> {
         let Some(found) = self.entry(name)? else { return Ok(None) };
-        if !is_index(&found) {
+        if !found.is_index() {
             return self.read(&found.digest).map(Some);
         }
         let entries = self.index_document(&found.digest)?.manifests;
@@ -68,7 +68,7 @@ impl Store {
     /// # Errors
     /// When it is there but cannot be read.
     pub fn find_index(&self, name: &Reference) -> Result<Option<StoredIndex>> {
-        self.entry(name)?.filter(is_index).map(|found| self.read_index(&found)).transpose()
+        self.entry(name)?.filter(Descriptor::is_index).map(|found| self.read_index(&found)).transpose()
     }
 
     /// Makes an index of images that are in the store, without a name. The same images are the same index, in whatever order they are given.
@@ -95,7 +95,7 @@ impl Store {
         if let Some(found) = all.iter().find(|manifest| manifest.digest == *digest || named(manifest)) {
             return Ok(Some(found.clone()));
         }
-        for list in all.iter().filter(|manifest| is_index(manifest)) {
+        for list in all.iter().filter(|manifest| manifest.is_index()) {
             let entries = self.index_document(&list.digest)?.manifests;
             if let Some(found) = entries.into_iter().find(|entry| entry.digest == *digest && self.has_blob(digest)) {
                 return Ok(Some(found));
@@ -108,7 +108,7 @@ impl Store {
     pub(super) fn read_index(&self, descriptor: &Descriptor) -> Result<StoredIndex> {
         let document = fs::read(self.blob_path(&descriptor.digest)).context(|| format!("cannot read the index {}", descriptor.digest))?;
         let entries = self.index_document(&descriptor.digest)?.manifests;
-        let present = entries.iter().filter(|entry| !is_index(entry) && self.has_blob(&entry.digest));
+        let present = entries.iter().filter(|entry| !entry.is_index() && self.has_blob(&entry.digest));
         let images = present.map(|entry| Ok((entry.clone(), self.read(&entry.digest)?))).collect::<Result<_>>()?;
         let descriptor = Descriptor::new(&descriptor.media_type, document.len() as u64, descriptor.digest.clone());
         Ok(StoredIndex { descriptor, document, entries, images })
@@ -117,9 +117,4 @@ impl Store {
     fn index_document(&self, digest: &Digest) -> Result<Index> {
         self.document(digest)
     }
-}
-
-/// Whether a descriptor points to an index.
-pub(super) fn is_index(descriptor: &Descriptor) -> bool {
-    [media_type::INDEX, media_type::DOCKER_INDEX].contains(&descriptor.media_type.as_str())
 }

@@ -15,8 +15,8 @@ const MOST_CONFIG: u64 = 64 << 20;
 
 /// What the names in the store need.
 #[derive(Default)]
-struct Needed {
-    blobs: BTreeSet<Digest>,
+pub(super) struct Needed {
+    pub blobs: BTreeSet<Digest>,
     tars: BTreeSet<Digest>,
 }
 
@@ -68,7 +68,7 @@ impl Store {
 
     /// Notes all that the document with this digest points to. Other programs may have put it there, so it need not be of the kind that
     /// this one writes.
-    fn follow(&self, digest: &Digest, needed: &mut Needed) -> Result<()> {
+    pub(super) fn follow(&self, digest: &Digest, needed: &mut Needed) -> Result<()> {
         if !needed.blobs.insert(digest.clone()) || !self.has_blob(digest) {
             return Ok(());
         }

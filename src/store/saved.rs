@@ -8,7 +8,7 @@ use crate::archive::{Form, decompressed};
 use crate::error::{Context, Error, Result};
 use crate::image::{Config, Descriptor, Digest, History, Index, Manifest, Platform, Reference, layout, media_type, to_json};
 use serde::Deserialize;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io;
 use std::path::Path;
@@ -51,26 +51,98 @@ pub fn read_archive(store: &Store, file: &Path, name: Option<&Reference>, platfo
 /// # Errors
 /// When the file is no archive, has no such image, or something is missing or damaged.
 pub fn read_opened_archive(store: &Store, file: File, name: Option<&Reference>, platform: &Platform) -> Result<FromArchive> {
-    let members = Members::open(file, &store.root().join("tmp"))?;
-    let entries = members.document("manifest.json")?;
-    let entries: Option<Vec<Entry>> =
-        entries.map(|bytes| serde_json::from_slice(&bytes).context(|| "its `manifest.json` is damaged")).transpose()?;
-    let index = members.document("index.json")?;
-    let index: Option<Index> = index.map(|bytes| serde_json::from_slice(&bytes).context(|| "its `index.json` is damaged")).transpose()?;
-    if let Some(index) = index {
-        let found = choose(&index.manifests, name, names_of, |entry| entry.digest.as_str())?;
-        let shelf = Shelf::Archive(&members);
-        let manifest = shelf.for_platform(found.clone(), platform)?;
-        // Engines before containerd write layers as they have them: not compressed.
-        if entries.is_none() || shelf.has_compressed_layer(&manifest)? {
-            let names = names_of(found);
-            return Ok(FromArchive { stored: read_shelf(store, &shelf, &manifest)?, name: names.into_iter().next() });
-        }
+    Archive::open(store, file)?.read(store, name, platform)
+}
+
+/// An image of an archive, with names.
+pub struct Other {
+    /// The image.
+    pub stored: Stored,
+    /// Its names, fewer than in the archive.
+    pub names: Vec<Reference>,
+}
+
+/// Brings those images of the archive in `file` into the store that stay when another image gets the names `taken`; none where there is no file.
+///
+/// # Errors
+/// When the file is no archive, or something is missing or damaged.
+pub fn read_other_images(store: &Store, file: &Path, taken: &[Reference], platform: &Platform) -> Result<Vec<Other>> {
+    if !file.exists() {
+        return Ok(Vec::new());
     }
-    let entries = entries.context(|| "it has neither `manifest.json` nor `index.json`")?;
-    let entry = choose(&entries, name, |entry| parsed(entry.repo_tags.iter().flatten()), |entry| entry.config.as_str())?;
-    let stored = read_entry(store, &members, entry)?;
-    Ok(FromArchive { stored, name: parsed(entry.repo_tags.iter().flatten()).into_iter().next() })
+    let read = || {
+        let archive = Archive::open(store, File::open(file)?)?;
+        let groups = archive.groups();
+        let is_only = groups.len() == 1;
+        let mut others = Vec::new();
+        for mut names in groups {
+            // A single image without a name is the one that is replaced.
+            let Some(first) = names.first().cloned() else {
+                let hint = "give each a name, with `docker tag` before they are saved";
+                return if is_only { Ok(others) } else { Err(Error::new("an image in it has no name").hint(hint)) };
+            };
+            names.retain(|name| taken.iter().all(|taken| taken.full() != name.full()));
+            if !names.is_empty() {
+                others.push(Other { stored: archive.read(store, Some(&first), platform)?.stored, names });
+            }
+        }
+        Ok(others)
+    };
+    read().context(|| format!("cannot keep the other images of the archive `{}`", file.display()))
+}
+
+/// An archive that is open.
+struct Archive {
+    members: Members,
+    entries: Option<Vec<Entry>>,
+    index: Option<Index>,
+}
+
+impl Archive {
+    fn open(store: &Store, file: File) -> Result<Self> {
+        let members = Members::open(file, &store.root().join("tmp"))?;
+        let entries = members.document("manifest.json")?;
+        let entries = entries.map(|bytes| serde_json::from_slice(&bytes).context(|| "its `manifest.json` is damaged")).transpose()?;
+        let index = members.document("index.json")?;
+        let index = index.map(|bytes| serde_json::from_slice(&bytes).context(|| "its `index.json` is damaged")).transpose()?;
+        Ok(Self { members, entries, index })
+    }
+
+    fn read(&self, store: &Store, name: Option<&Reference>, platform: &Platform) -> Result<FromArchive> {
+        if let Some(index) = &self.index {
+            let found = choose(&index.manifests, name, names_of, |entry| entry.digest.as_str())?;
+            let shelf = Shelf::Archive(&self.members);
+            let manifest = shelf.for_platform(found.clone(), platform)?;
+            // Engines before containerd write layers as they have them: not compressed.
+            if self.entries.is_none() || shelf.has_compressed_layer(&manifest)? {
+                let names = names_of(found);
+                return Ok(FromArchive { stored: read_shelf(store, &shelf, &manifest)?, name: names.into_iter().next() });
+            }
+        }
+        let entries = self.entries.as_ref().context(|| "it has neither `manifest.json` nor `index.json`")?;
+        let entry = choose(entries, name, Entry::names, |entry| entry.config.as_str())?;
+        let stored = read_entry(store, &self.members, entry)?;
+        Ok(FromArchive { stored, name: entry.names().into_iter().next() })
+    }
+
+    /// The names of each image.
+    fn groups(&self) -> Vec<Vec<Reference>> {
+        let mut groups: BTreeMap<&str, Vec<Reference>> = BTreeMap::new();
+        match (&self.entries, &self.index) {
+            (Some(entries), _) => entries.iter().for_each(|entry| groups.entry(&entry.config).or_default().extend(entry.names())),
+            (None, Some(index)) => {
+                index.manifests.iter().for_each(|entry| groups.entry(entry.digest.as_str()).or_default().extend(names_of(entry)));
+            }
+            (None, None) => {}
+        }
+        groups.into_values().collect()
+    }
+}
+
+impl Entry {
+    fn names(&self) -> Vec<Reference> {
+        parsed(self.repo_tags.iter().flatten())
+    }
 }
 
 fn names_of(entry: &Descriptor) -> Vec<Reference> {
@@ -111,7 +183,7 @@ fn read_entry(store: &Store, members: &Members, entry: &Entry) -> Result<Stored>
     if files.len() != config.rootfs.diff_ids.len() {
         return Err(Error::new(format!("it has {} layers, its configuration {}", files.len(), config.rootfs.diff_ids.len())));
     }
-    let mut known = known_layers(store)?;
+    let mut known = store.known_layers()?;
     let mut layers = Vec::new();
     for (file, diff_id) in files.iter().zip(&config.rootfs.diff_ids) {
         let blob = match known.get(diff_id) {
@@ -137,9 +209,14 @@ fn read_layer(store: &Store, members: &Members, file: &str, diff_id: &Digest) ->
     Ok(layer.commit(History::default())?.blob)
 }
 
-/// The blobs of compressed layers that are in the store, by what they hold.
-fn known_layers(store: &Store) -> Result<HashMap<Digest, Descriptor>> {
-    let images = store.list()?.into_iter().flat_map(|named| named.images).map(|stored| stored.image);
-    let layers = images.flat_map(|image| image.layers).filter(|layer| layer.blob.media_type == media_type::LAYER_GZIP);
-    Ok(layers.filter(|layer| store.has_blob(&layer.blob.digest)).map(|layer| (layer.diff_id, layer.blob)).collect())
+impl Store {
+    /// The blobs of compressed layers that are in the store, by the digests of what they hold.
+    ///
+    /// # Errors
+    /// When the index or an image cannot be read.
+    pub fn known_layers(&self) -> Result<HashMap<Digest, Descriptor>> {
+        let images = self.list()?.into_iter().flat_map(|named| named.images).map(|stored| stored.image);
+        let layers = images.flat_map(|image| image.layers).filter(|layer| layer.blob.media_type == media_type::LAYER_GZIP);
+        Ok(layers.filter(|layer| self.has_blob(&layer.blob.digest)).map(|layer| (layer.diff_id, layer.blob)).collect())
+    }
 }

@@ -1,7 +1,6 @@
 //! Reads everything in the store and says what is not as it should be.
 
 use super::layout::blobs;
-use super::platforms::is_index;
 use super::{Store, index};
 use crate::error::{Context, Result};
 use crate::image::{Digest, Hashing};
@@ -39,7 +38,7 @@ impl Store {
         for manifest in index::read(&self.root)?.manifests {
             let subject = index::name_of(&manifest).cloned().unwrap_or_else(|| manifest.digest.to_string());
             // Of an index of other people's, some images need not be there.
-            let images = if is_index(&manifest) {
+            let images = if manifest.is_index() {
                 self.read_index(&manifest).map(|index| index.images.into_iter().map(|(_, stored)| stored).collect())
             } else {
                 self.read(&manifest.digest).map(|stored| vec![stored])

@@ -1,5 +1,6 @@
 //! Images in engines of every kind: Docker's with its own store and with containerd's, and Podman's.
 
+mod composed;
 mod faults;
 mod places;
 mod ways;

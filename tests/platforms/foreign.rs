@@ -60,9 +60,34 @@ fn several_platforms_make_one_index() {
     assert_eq!(machine.serve(&name).get(), here().rust);
     assert_eq!(machine.serve("alone-theirs").get(), other().rust);
     assert_eq!(succeed(&mut machine.command(&["store", "verify"])), "the store is valid\n");
+}
 
-    let said = refused(&machine, &["build", "x", "--platform", &both, "--cache-image", &registry.name("cache:1")]);
-    assert!(said.contains("one platform, not for several") && said.contains("cooper manifest create"), "{said}");
+/// Each platform has a cache image of its own. One of another platform is of no use.
+/// CLI-10.
+#[test]
+fn several_platforms_have_a_cache_image_each() {
+    let (machine, registry) = (Machine::shared(), Registry::start());
+    machine.prepare();
+    let cache = registry.name("team/cache:1");
+    let both = format!("{},{}", here().platform(), other().platform());
+    machine.built("cached", app(), &["--platform", &both, "--cache-image", &cache]);
+    let config = |tag: &str| -> Value {
+        serde_json::from_str(&succeed(Command::new("crane").args(["config", "--insecure", &format!("{cache}{tag}")]))).unwrap()
+    };
+    for processor in [here(), other()] {
+        assert_eq!(config(&format!("-linux-{}", processor.image))["architecture"], processor.image);
+    }
+    let build = |more: &[&str]| {
+        let output = run(machine.command(&["build", "cached-again", "--path", app().to_str().unwrap(), "--cache-image"]).args(more));
+        let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{said}");
+        said
+    };
+    let of_other = format!("{cache}-linux-{}", other().image);
+    let ignored = format!("because it is of builds for {}", other().image);
+    assert!(build(&[&of_other]).contains(&ignored));
+    assert_eq!(config(&format!("-linux-{}", other().image))["architecture"], here().image);
+    assert!(!build(&[&of_other]).contains(&ignored));
 }
 
 /// Images of packages for another processor are composed without running anything: with QEMU out of sight, and the same each time. Programs of

@@ -1,5 +1,6 @@
 //! Images for several platforms: built here whatever this machine's processor is, one index under one name, moved whole or in part.
 
+mod builder;
 mod foreign;
 mod moving;
 

@@ -1,5 +1,7 @@
 //! Rebases where something goes wrong, and how little is asked of a registry where nothing does.
 
+mod lists;
+
 use crate::support::{Answer, Asked, Break, Faulty, Machine, Odd, Registry, Small, plain, run, succeed};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};

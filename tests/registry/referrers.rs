@@ -1,7 +1,7 @@
 //! What refers to images: registries that list it, registries where clients do, and layouts.
 
 use super::bench::manifest;
-use crate::support::{Answer, Asked, Machine, Odd, Registry, Small, digest, plain, refer, run, succeed};
+use crate::support::{Answer, Asked, Machine, Odd, Registry, Small, digest, plain, refer, refer_with_index, run, succeed};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -119,6 +119,39 @@ fn what_refers_to_an_image_travels_with_it() {
         assert_eq!(described.contains(&one), kind.is_none(), "{described}");
     }
     assert!(listing.lines().iter().any(|line| line.ends_with("?artifactType=application%2Fvnd.acme.sbom%2Bjson")));
+}
+
+/// DIST-14, DIST-20.
+#[test]
+fn an_index_that_refers_to_an_image_travels_with_what_it_lists() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = folder.path().join("source");
+    let image = Small::write(&source, "x", &[("file", b"content")]).digest;
+    let listed = Small::write(&source, "listed", &[("file", b"of the index")]);
+    let index = refer_with_index(&source, &image, SBOM, &listed.digest);
+    let of_index = refer(&source, &index, SIGNATURE);
+    let registries = [Registry::start(), Registry::start_version_3(), Registry::start_of_crane()];
+    let mut from = format!("oci:{}:x", source.display());
+    let target = format!("oci:{}:x", folder.path().join("target").display());
+    let names: Vec<String> = registries.iter().map(|registry| registry.name("team/app:1")).collect();
+    for (number, name) in names.iter().chain([&target]).enumerate() {
+        // What is on the way is in nobody else's store.
+        let machine = Machine::empty(&folder.path().join(number.to_string()));
+        let copied = said(&machine, &["copy", "--referrers", &from, name]);
+        assert!(copied.contains("wrote 2 manifests that refer to it") && !copied.contains("stays behind"), "{copied}");
+        let described: Value = serde_json::from_str(&succeed(&mut machine.command(&["inspect", name, "--output", "json"]))).unwrap();
+        let [entry] = described["referrers"].as_array().unwrap().as_slice() else { panic!("{described:#}") };
+        assert_eq!((&entry["digest"], &entry["artifactType"]), (&json!(index), &json!(SBOM)), "{name}");
+        from.clone_from(name);
+    }
+    let blobs = folder.path().join("target/blobs/sha256");
+    for digest in [&index, &of_index, &listed.digest, &listed.config] {
+        assert!(blobs.join(&digest["sha256:".len()..]).exists(), "{digest}");
+    }
+    let written: Value = serde_json::from_str(&std::fs::read_to_string(folder.path().join("target/index.json")).unwrap()).unwrap();
+    let entry = written["manifests"].as_array().unwrap().iter().find(|entry| entry["digest"] == *index).unwrap();
+    assert_eq!((&entry["mediaType"], &entry["artifactType"]), (&json!(INDEX), &json!(SBOM)));
+    assert!(!written.to_string().contains(&listed.digest), "{written}");
 }
 
 /// DIST-15, DIST-19, DIST-21.

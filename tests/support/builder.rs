@@ -14,17 +14,38 @@ pub struct Builder {
     pub run_image: String,
 }
 
+/// What a lifecycle says of itself.
+const LIFECYCLE: &str = "[apis.buildpack]\nsupported = [\"0.7\", \"0.10\", \"0.12\"]\n[apis.platform]\nsupported = [\"0.12\"]\n[lifecycle]\nversion = \"0.21.0\"\n";
+
 /// This machine's processor, as images name it.
 pub const HERE: &str = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
 
 impl Builder {
     /// Makes the builder, in `folder`.
     pub fn new(machine: &Machine, folder: &Path) -> Self {
+        Self::of(machine, folder, &Self::fixture())
+    }
+
+    /// The same for another processor, whose images the machine composed. Its lifecycle is nobody's: builds here have their own.
+    pub fn for_processor(machine: &Machine, folder: &Path, processor: &str) -> Self {
+        let programs = folder.join("programs");
+        fs::create_dir_all(programs.join("lifecycle")).unwrap();
+        fs::write(programs.join("lifecycle.toml"), LIFECYCLE).unwrap();
+        for name in ["detector", "restorer", "analyzer", "builder", "exporter", "launcher", "creator"] {
+            fs::write(programs.join("lifecycle").join(name), "#!/bin/sh\nexit 1\n").unwrap();
+        }
+        let archive = folder.join("lifecycle.tgz");
+        succeed(Command::new("tar").arg("-C").arg(&programs).arg("-czf").arg(&archive).args(["lifecycle.toml", "lifecycle"]));
+        let lifecycle = format!("[lifecycle]\nuri = \"{}\"\n", archive.display());
+        Self::made(machine, folder, &format!("{}{lifecycle}", Self::fixture()), processor)
+    }
+
+    fn fixture() -> String {
         let fixture = repository("fixtures/builder");
         let modules = ["old", "clear", "new"].map(|name| format!("[[buildpacks]]\nuri = \"{}\"\n", fixture.join(name).display()));
         let order = fs::read_to_string(fixture.join("order.toml")).unwrap();
         let variable = "[[build.env]]\nname = \"OPERATOR_SETS\"\nvalue = \"operator\"\n";
-        Self::of(machine, folder, &format!("{}{order}{variable}", modules.concat()))
+        format!("{}{order}{variable}", modules.concat())
     }
 
     /// The same with an extension: that of `fixtures/extension`, and the buildpack that needs it.
@@ -65,14 +86,23 @@ impl Builder {
     /// Makes a builder of a builder.toml without its images: they are the composed ones.
     pub fn of(machine: &Machine, folder: &Path, text: &str) -> Self {
         machine.prepare();
-        let (build, run_image) = (machine.composed("build").0, machine.composed("run").0);
+        Self::made(machine, folder, text, HERE)
+    }
+
+    fn made(machine: &Machine, folder: &Path, text: &str, processor: &str) -> Self {
+        // Images for another processor are looked for in registries, unless that is said.
+        let place = if processor == HERE { "" } else { "store://" };
+        let [build, run_image] = ["build", "run"].map(|kind| format!("{place}{}", machine.composed_for(kind, processor).0));
         let layout = folder.join("builder");
         let images = format!("[build]\nimage = \"{build}\"\n[[run.images]]\nimage = \"{run_image}\"\n");
         fs::write(folder.join("builder.toml"), format!("{images}{text}")).unwrap();
         let name = format!("test-builder-{}", std::process::id());
         let output = format!("oci:{}", layout.display());
         let config = folder.join("builder.toml");
-        succeed(&mut machine.command(&["builder", "create", &name, "--config", config.to_str().unwrap(), "--output", &output, "--quiet"]));
+        let target = format!("linux/{processor}");
+        let create =
+            ["builder", "create", &name, "--config", config.to_str().unwrap(), "--target", &target, "--output", &output, "--quiet"];
+        succeed(&mut machine.command(&create));
         Self { layout, run_image }
     }
 
@@ -85,12 +115,16 @@ impl Builder {
 impl Machine {
     /// Name and digest of the composed image of a kind, `build` or `run`, that has no packages added.
     pub fn composed(&self, kind: &str) -> (String, String) {
+        self.composed_for(kind, HERE)
+    }
+
+    fn composed_for(&self, kind: &str, processor: &str) -> (String, String) {
         let index: Value = serde_json::from_slice(&fs::read(self.store.join("index.json")).unwrap()).unwrap();
         let wanted = format!("cooper/trixie-{kind}:");
         let fits = |digest: &str| {
             let manifest = document(&self.store, digest);
             let config = document(&self.store, manifest["config"]["digest"].as_str().unwrap());
-            manifest["layers"].as_array().unwrap().len() == 1 && config["architecture"] == HERE
+            manifest["layers"].as_array().unwrap().len() == 1 && config["architecture"] == processor
         };
         let found = index["manifests"].as_array().unwrap().iter().map(|entry| {
             let name = entry["annotations"]["org.opencontainers.image.ref.name"].as_str().unwrap_or_default();

@@ -75,6 +75,20 @@ pub fn refer(folder: &Path, subject: &str, kind: &str) -> String {
     digest
 }
 
+/// Adds an index that refers to the image with a digest, of one kind, and lists a manifest that the layout has. Returns its digest.
+pub fn refer_with_index(folder: &Path, subject: &str, kind: &str, listed: &str) -> String {
+    let describe = |media_type: &str, digest: &str| {
+        let size = fs::metadata(folder.join("blobs/sha256").join(&digest["sha256:".len()..])).unwrap().len();
+        json!({ "mediaType": media_type, "digest": digest, "size": size })
+    };
+    let [index, manifest] = ["index", "manifest"].map(|kind| format!("application/vnd.oci.image.{kind}.v1+json"));
+    let document = json!({ "schemaVersion": 2, "mediaType": index, "artifactType": kind, "manifests": [describe(&manifest, listed)],
+        "subject": describe(&manifest, subject), "annotations": { "of": "a test" } });
+    let digest = put(folder, document.to_string().as_bytes());
+    add_entry(folder, describe(&index, &digest));
+    digest
+}
+
 fn add_to_index(folder: &Path, tag: &str, mut entry: serde_json::Value) {
     entry["annotations"]["org.opencontainers.image.ref.name"] = tag.into();
     add_entry(folder, entry);

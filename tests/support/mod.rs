@@ -8,7 +8,7 @@ mod registry;
 
 pub use engine::{Engine, Kind};
 pub use fault::{Break, Faulty};
-pub use image::{Small, digest, refer};
+pub use image::{Small, digest, refer, refer_with_index};
 pub use odd::{Answer, Asked, Odd, plain};
 pub use registry::{PASSWORD, Registry, USER};
 

@@ -62,7 +62,7 @@ impl Loader<'_> {
             Err(_) => None,
         };
         let verified = match (known, self.refresh) {
-            (Some(known), Refresh::IfMissing) => known,
+            (Some(known), Refresh::IfMissing) if self.is_listed(archive, &known) => known,
             (known, _) => {
                 self.output.detail(&format!("asking for the index of `{suite}`"));
                 let known = known.map(|known| known.date()).transpose()?;
@@ -117,9 +117,19 @@ impl Loader<'_> {
         }
     }
 
+    /// Whether a Release file lists this processor's packages. One that was kept may be of before they were there.
+    fn is_listed(&self, archive: &Archive, release: &Verified) -> bool {
+        archive.components.iter().all(|component| release.file(&self.packages(component)).is_some())
+    }
+
+    /// The list of a component's packages.
+    fn packages(&self, component: &str) -> String {
+        format!("{component}/binary-{}/Packages.xz", self.architecture)
+    }
+
     /// The stanzas of one component, with the fields that matter.
     fn component(&self, archive: &Archive, suite: &str, component: &str, release: &Verified) -> Result<String> {
-        let name = format!("{component}/binary-{}/Packages.xz", self.architecture);
+        let name = self.packages(component);
         let (sha256, size) = release.file(&name).context(|| format!("the archive has no packages for `{}`", self.architecture))?;
         let place = self.folder.join(format!("{sha256}.stanzas"));
         if !place.is_file() {

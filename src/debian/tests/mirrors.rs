@@ -1,7 +1,7 @@
 //! Mirrors that lie, break off or are not there: what is said then, and that nothing of theirs stays.
 
 use super::server::{Files, Server};
-use super::small_archive::{self, GREETING, HELLO, PACKAGES, RELEASE, archive, keyring, new_key};
+use super::small_archive::{self, GREETING, HELLO, PACKAGES, RELEASE, archive, archive_for, keyring, new_key};
 use crate::debian::mirror::Sources;
 use crate::debian::{Base, Cache, Index, Kind, Lock, Mirrors, Refresh, compose, fetch, resolve};
 use crate::error::Result;
@@ -40,9 +40,13 @@ impl Machine {
 
     /// Everything that asks mirrors: index, lock, packages.
     fn get(&self, refresh: Refresh, mirrors: &[&str]) -> Result<Lock> {
+        self.get_for("amd64", refresh, mirrors)
+    }
+
+    fn get_for(&self, processor: &str, refresh: Refresh, mirrors: &[&str]) -> Result<Lock> {
         let options = mirrors.iter().map(|address| format!("small={address}")).collect();
         let mirrors = Mirrors::read(&Sources { options, accept_expired: self.accept_expired, ..Sources::default() })?;
-        let index = Index::load(&self.base, "amd64", &mirrors, &self.cache, refresh, &Output::quiet())?;
+        let index = Index::load(&self.base, processor, &mirrors, &self.cache, refresh, &Output::quiet())?;
         let lock = resolve(&self.base, Kind::Run, &[], &index)?;
         fetch(&lock, &mirrors, &self.cache, &Output::quiet())?;
         Ok(lock)
@@ -171,6 +175,20 @@ fn a_release_file_older_than_one_seen_before_is_refused() {
     assert_eq!(machine.get(Refresh::IfMissing, &[&server.address]).unwrap(), newer);
     let other = Server::new(&machine.good);
     assert_eq!(machine.get(Refresh::Always, &[&server.address, &other.address]).unwrap().releases, newer.releases);
+}
+
+#[test]
+fn a_kept_release_file_without_a_processor_is_fetched_anew_for_it() {
+    let machine = Machine::new();
+    let server = Server::new(&machine.good);
+    machine.get(Refresh::IfMissing, &[&server.address]).unwrap();
+    server.serve(&archive_for(&["amd64", "arm64"], &machine.key, DATE, FAR));
+    machine.get(Refresh::IfMissing, &[&server.address]).unwrap();
+    assert_eq!(machine.check_cache().len(), 4);
+    machine.get_for("arm64", Refresh::IfMissing, &[&server.address]).unwrap();
+    // Where nobody has them, that is said.
+    let error = machine.get_for("s390x", Refresh::IfMissing, &[&server.address]).unwrap_err();
+    assert!(format!("{error:?}").contains("no packages for `s390x`"), "{error:?}");
 }
 
 #[test]

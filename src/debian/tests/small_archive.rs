@@ -30,6 +30,11 @@ pub fn keyring(key: &SignedSecretKey) -> Vec<u8> {
 
 /// The files of the archive, signed now.
 pub fn archive(key: &SignedSecretKey, date: &str, valid_until: &str) -> Files {
+    archive_for(&["amd64"], key, date, valid_until)
+}
+
+/// The same for these processors. All packages are for any.
+pub fn archive_for(processors: &[&str], key: &SignedSecretKey, date: &str, valid_until: &str) -> Files {
     let mut files: Files = debs().iter().map(|(path, _, deb)| ((*path).to_string(), deb.clone())).collect();
     let stanzas = debs().iter().map(|(path, control, deb)| {
         format!("{control}Filename: {path}\nSize: {}\nSHA256: {}\nDescription: left out\n", deb.len(), Digest::of(deb).hex())
@@ -37,12 +42,12 @@ pub fn archive(key: &SignedSecretKey, date: &str, valid_until: &str) -> Files {
     let mut packed = liblzma::write::XzEncoder::new(Vec::new(), 6);
     packed.write_all(stanzas.collect::<Vec<_>>().join("\n").as_bytes()).unwrap();
     let packed = packed.finish().unwrap();
-    let text = format!(
-        "Origin: Small\nLabel: Small\nSuite: stable\nDate: {date}\nValid-Until: {valid_until}\nSHA256:\n {} {} {PACKAGES}\n",
-        Digest::of(&packed).hex(),
-        packed.len()
-    );
-    files.insert(format!("dists/stable/{PACKAGES}"), packed);
+    let mut text = format!("Origin: Small\nLabel: Small\nSuite: stable\nDate: {date}\nValid-Until: {valid_until}\nSHA256:\n");
+    for processor in processors {
+        let packages = PACKAGES.replace("amd64", processor);
+        text += &format!(" {} {} {packages}\n", Digest::of(&packed).hex(), packed.len());
+        files.insert(format!("dists/stable/{packages}"), packed.clone());
+    }
     let signed = CleartextSignedMessage::sign(rand::thread_rng(), &text, &key.primary_key, &Password::empty()).unwrap();
     files.insert(RELEASE.into(), signed.to_armored_bytes(ArmorOptions::default()).unwrap());
     files

@@ -6,7 +6,7 @@ use super::volume::CacheMetadata;
 use super::{Blob as CachedBlob, Cache, CachedLayer, NewContents, RestoredLayer, Source as Origin, layer_id};
 use crate::archive::decompressed;
 use crate::error::{Context, Result};
-use crate::image::{CREATED, Config, Descriptor, Digest, Hashing, History, Image, Layer, Reference, host_architecture, to_json};
+use crate::image::{CREATED, Config, Descriptor, Digest, Hashing, History, Image, Layer, Platform, Reference, to_json};
 use crate::lifecycle::documents::layers_metadata::{BuildpackLayer, BuildpackLayers};
 use crate::lifecycle::layer::{self, Contents, Owner, Parents};
 use crate::output::Output;
@@ -39,18 +39,24 @@ pub struct ImageCache {
     original: Option<Remote>,
     former: Former,
     metadata: CacheMetadata,
+    platform: Platform,
 }
 
 impl ImageCache {
-    /// Opens the cache in the image of a name; an image that is missing or damaged is an empty cache.
+    /// Opens the cache of a build for a platform in the image of a name; an image that is missing, damaged or of another platform is an empty cache.
     ///
     /// # Errors
     /// When the registry cannot be reached or refuses.
-    pub fn open(registries: Arc<Registries>, name: &Reference, former: Former, output: &Output) -> Result<Self> {
-        let mut original = match registries.find(name).context(|| format!("accessing cache image \"{name}\""))? {
+    pub fn open(registries: Arc<Registries>, name: &Reference, platform: &Platform, former: Former, output: &Output) -> Result<Self> {
+        let mut original = match registries.find_for(name, platform).context(|| format!("accessing cache image \"{name}\""))? {
             Lookup::Found(remote) => Some(*remote),
             Lookup::Missing | Lookup::OtherPlatforms(_) => None,
         };
+        let processor = |remote: &Remote| remote.image.config.architecture.clone();
+        if let Some(other) = original.as_ref().map(processor).filter(|other| !other.is_empty() && *other != platform.architecture) {
+            output.line(&format!("Ignoring cache image \"{name}\" because it is of builds for {other}"));
+            original = None;
+        }
         if let Some(remote) = &original {
             let digests = remote.image.layers.iter().map(|layer| &layer.blob.digest).collect();
             if !registries.has_blobs(name, digests).unwrap_or(false) {
@@ -60,7 +66,7 @@ impl ImageCache {
         }
         let label = original.as_ref().and_then(|remote| remote.image.label(METADATA));
         let metadata = label.and_then(|label| serde_json::from_str(label).ok()).unwrap_or_default();
-        Ok(Self { registries, name: name.clone(), original, former, metadata })
+        Ok(Self { registries, name: name.clone(), original, former, metadata, platform: platform.clone() })
     }
 
     fn cached(&self, diff_id: &str) -> Option<&Layer> {
@@ -114,7 +120,7 @@ impl ImageCache {
     /// The image of these layers; one without any gets an empty one, because engines refuse it otherwise (CACHE-10).
     fn image(&self, layers: Vec<Layer>, metadata: &CacheMetadata, store: &Store) -> Result<Image> {
         let mut image = Image { config: Config { os: "linux".into(), created: CREATED.into(), ..Config::default() }, ..Image::default() };
-        image.config.architecture = host_architecture().into();
+        image.config.architecture.clone_from(&self.platform.architecture);
         image.set_label(METADATA, String::from_utf8_lossy(&to_json(metadata)).into_owned());
         let mut seen = std::collections::BTreeSet::new();
         image.layers = layers.into_iter().filter(|layer| seen.insert(layer.diff_id.clone())).collect();

@@ -2,7 +2,7 @@
 
 use super::{BAD_ARGUMENT, Inputs, Phase};
 use crate::error::{Advice, Context, Result};
-use crate::image::Reference;
+use crate::image::{Platform, Reference};
 use crate::lifecycle::cache::{Cache, Former, ImageCache, VolumeCache};
 use crate::registry::Registries;
 use launcher::api::Api;
@@ -15,7 +15,8 @@ use std::sync::Arc;
 pub(super) fn open(inputs: &Inputs, phase: &Phase, registries: &Arc<Registries>) -> Result<Option<Box<dyn Cache>>> {
     if let Some(name) = image(inputs)? {
         let former = if inputs.api < Api::new(0, 13) { Former::IsDeleted } else { Former::Stays };
-        let cache = ImageCache::open(registries.clone(), &name, former, phase.output).context(|| "failed to create image cache")?;
+        let cache = ImageCache::open(registries.clone(), &name, &Platform::here(), former, phase.output)
+            .context(|| "failed to create image cache")?;
         return Ok(Some(Box::new(cache)));
     }
     match inputs.optional_path("cache-dir") {

@@ -1,6 +1,5 @@
 //! Gives what was built its names: in the store, in registries, and in every other place that was asked for. Several images are one index there.
 
-use super::keep::Kept;
 use super::{Built, EXPORT_WENT_WRONG, Made, Request, written};
 use crate::error::{Advice, Context, Error, Result};
 use crate::image::{Digest, Platform};
@@ -15,10 +14,6 @@ use crate::store::{Store, StoredIndex};
 /// Checks that what is to be built can go where it is to go.
 pub(super) fn check(request: &Request) -> Result<()> {
     let several = request.platforms.len() > 1;
-    if several && matches!(request.cache, Kept::Image(_)) {
-        return Err(Error::new("a cache image keeps what was built for one platform, not for several"))
-            .hint("leave `--cache-image` out, or build each platform on its own and put them together with `cooper manifest create`");
-    }
     let whole = |place: &&Place| matches!(place, Place::Archive { .. } | Place::Engine(_));
     let has_ours = request.platforms.iter().any(|platform| platform.accepts(&Platform::here()));
     if let Some(place) = request.outputs.iter().find(whole).filter(|_| several && !has_ours) {

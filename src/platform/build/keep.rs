@@ -106,10 +106,17 @@ pub(super) fn open(request: &Request, platform: &Platform, store: &Store, output
             Ok(Box::new(VolumeCache::open(&folder).context(describe)?))
         }
         Kept::Image(name) => {
-            let cache = ImageCache::open(request.registries.clone(), name, Former::Stays, output);
+            let name = if request.platforms.len() > 1 { &of_platform(name, platform)? } else { name };
+            let cache = ImageCache::open(request.registries.clone(), name, platform, Former::Stays, output);
             Ok(Box::new(cache.context(|| "cannot use the cache image")?))
         }
     }
+}
+
+/// The cache image of one of several platforms: the tag says which.
+fn of_platform(name: &Reference, platform: &Platform) -> Result<Reference> {
+    let platform = platform.to_string().replace('/', "-");
+    Reference::parse(&format!("{}/{}:{}-{platform}", name.registry(), name.repository(), name.tag().unwrap_or("latest")))
 }
 
 #[cfg(test)]

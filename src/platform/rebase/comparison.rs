@@ -65,8 +65,9 @@ pub(super) fn compare(app: &App, run: &RunImage, request: &Request, known: &Know
     if old.iter().map(|layer| &layer.diff_id).eq(run.image.layers.iter().map(|layer| &layer.diff_id)) {
         return Ok(None);
     }
-    let (old, own) = (Layers { layers: old, registry: app.registry.as_ref() }, Layers { layers: own, registry: app.registry.as_ref() });
-    let new = Layers { layers: &run.image.layers, registry: run.registry.as_ref() };
+    let (old, own, new) = (near(old, images)?, near(own, images)?, near(&run.image.layers, images)?);
+    let (old, own) = (Layers { layers: &old, registry: app.registry.as_ref() }, Layers { layers: &own, registry: app.registry.as_ref() });
+    let new = Layers { layers: &new, registry: run.registry.as_ref() };
     let released = |image: &Image| image.label("io.buildpacks.base.released").map(str::to_string);
     let size = |layers: &[Layer]| layers.iter().fold(0_u64, |sum, layer| sum.saturating_add(layer.blob.size));
     let key = format!("{} {}", old.key(), new.key());
@@ -90,6 +91,16 @@ pub(super) fn compare(app: &App, run: &RunImage, request: &Request, known: &Know
     }
     comparison.doubts = doubts(&comparison).into_iter().chain(unknown).collect();
     Ok(Some(comparison))
+}
+
+/// The layers as the store has them: an engine knows by its own digests what the store may have too.
+fn near(layers: &[Layer], images: &Images) -> Result<Vec<Layer>> {
+    let mut layers = layers.to_vec();
+    if layers.iter().any(|layer| layer.blob.digest == layer.diff_id && !images.store.has_blob(&layer.blob.digest)) {
+        let known = images.store.known_layers()?;
+        layers.iter_mut().for_each(|layer| layer.blob = known.get(&layer.diff_id).unwrap_or(&layer.blob).clone());
+    }
+    Ok(layers)
 }
 
 /// What changes from one run image to another; nothing where their layers are elsewhere and may not be fetched.

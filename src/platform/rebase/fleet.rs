@@ -1,7 +1,7 @@
 //! Rebases many images: one after the other as they are named, several at once, each whole or not at all. What they share is read once.
 
 use super::known::Known;
-use super::places::App;
+use super::places::{App, Apps};
 use super::{Rebased, Request, rebase_apps};
 use crate::error::{Error, Result};
 use crate::image::{Digest, Reference};
@@ -181,13 +181,13 @@ impl<I: Iterator<Item = Result<Place>>> Work<'_, I> {
     /// Nothing where the image is none of those that were asked for.
     fn rebase(&self, place: Place) -> Result<Option<Rebased>> {
         let request = Request { image: place, ..self.fleet.request.clone() };
-        let apps = App::open(&request, self.images)?;
+        let apps = Apps::open(&request, self.images)?;
         let is_selected = |app: &App| {
             let fits = self.fleet.selectors.iter().all(|(name, value)| app.image.label(name) == Some(value));
             fits && !(self.fleet.only_apps && app.image.label(LIFECYCLE_METADATA_LABEL).is_none())
         };
         // Of a list, any image tells what it is.
-        if !apps.iter().any(is_selected) {
+        if !apps.all.iter().any(is_selected) {
             return Ok(None);
         }
         rebase_apps(&apps, &request, &self.known, self.images).map(Some)

@@ -13,6 +13,7 @@ use crate::platform::publish::{self, Member};
 use crate::platform::pull::Pull;
 use crate::platform::transfer::{Extent, Opened};
 use crate::registry;
+use crate::store::{self, Stored};
 use std::path::Path;
 
 /// An app image.
@@ -27,33 +28,46 @@ pub(super) struct App {
     engine: Option<(lifecycle::Images, Found)>,
 }
 
+/// An app image, or all of a list.
+pub(super) struct Apps {
+    pub all: Vec<App>,
+    /// The list that they are of.
+    pub list: Option<registry::List>,
+}
+
+impl Apps {
+    /// Looks the app image up, in a registry all images of a list.
+    pub fn open(request: &Request, images: &Images) -> Result<Self> {
+        App::find(request, images).code(WENT_WRONG)
+    }
+
+    fn single(app: App) -> Self {
+        Self { all: vec![app], list: None }
+    }
+}
+
 /// Whether two places are of one kind: then nothing has to pass through the store.
 fn are_alike(one: &Place, other: &Place) -> bool {
     std::mem::discriminant(one) == std::mem::discriminant(other)
 }
 
 impl App {
-    /// Looks the app image up, in a registry all images of a list.
-    pub fn open(request: &Request, images: &Images) -> Result<Vec<Self>> {
-        Self::find(request, images).code(WENT_WRONG)
-    }
-
-    fn find(request: &Request, images: &Images) -> Result<Vec<Self>> {
+    fn find(request: &Request, images: &Images) -> Result<Apps> {
         let source = request.previous.as_ref().unwrap_or(&request.image);
         let stored = match source {
             Place::Registry(name) if are_alike(source, &request.image) => return Self::of_registry(name, images),
-            Place::Engine(Some(name)) if are_alike(source, &request.image) => return Ok(vec![Self::of_engine(name, images)?]),
+            Place::Engine(Some(name)) if are_alike(source, &request.image) => return Ok(Apps::single(Self::of_engine(name, images)?)),
             Place::Store(name) => images.of_store(name).hint("`--publish` rebases an image in its registry")?,
             Place::Layout { .. } | Place::Archive { .. } | Place::Engine(_) | Place::Registry(_) | Place::Name(_) => {
                 images.bring(source)?.stored
             }
         };
-        Ok(vec![Self { image: stored.image, digest: stored.digest, registry: None, entry: None, engine: None }])
+        Ok(Apps::single(Self { image: stored.image, digest: stored.digest, registry: None, entry: None, engine: None }))
     }
 
-    fn of_registry(name: &Reference, images: &Images) -> Result<Vec<Self>> {
-        let members = images.registries.members(name)?;
-        let is_list = members.len() > 1 || members.iter().any(|member| member.descriptor.platform.is_some());
+    fn of_registry(name: &Reference, images: &Images) -> Result<Apps> {
+        let listing = images.registries.listing(name)?;
+        let is_list = listing.list.is_some();
         let app = |registry::Member { descriptor, remote }| Self {
             image: remote.image,
             digest: remote.manifest.digest,
@@ -61,9 +75,10 @@ impl App {
             entry: is_list.then_some(descriptor),
             engine: None,
         };
-        match members.is_empty() {
+        match listing.members.is_empty() {
+            true if is_list => Err(Error::new(format!("`{}` is a list without images", name.full()))),
             true => Err(Error::new(format!("the registry does not have `{}`", name.full())).hint("check the name and the tag")),
-            false => Ok(members.into_iter().map(app).collect()),
+            false => Ok(Apps { all: listing.members.into_iter().map(app).collect(), list: listing.list }),
         }
     }
 
@@ -118,7 +133,15 @@ impl App {
             }
             Place::Engine(_) => self.save_in_engine(image, &names, run, images),
             Place::Layout { .. } => write(image, &request.places(), &[], images),
-            Place::Archive { file, .. } => write(image, &[Place::Archive { file: file.clone(), name: None }], &names, images),
+            Place::Archive { file, .. } => {
+                let stored = images.store.read(&images.store.put_image(image)?.digest)?;
+                // Other images in the file are none of this rebase's.
+                let others = store::read_other_images(images.store, file, &names, images.platform)?;
+                let all: Vec<(&Stored, &[Reference])> =
+                    others.iter().map(|other| (&other.stored, &*other.names)).chain([(&stored, &*names)]).collect();
+                store::write_docker_archive(images.store, &all, file)?;
+                Ok(reported(image, names.iter().map(Reference::familiar).collect()))
+            }
         }
     }
 

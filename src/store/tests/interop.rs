@@ -80,7 +80,7 @@ fn skopeo_reads_the_store_the_layout_and_the_archive() {
     write_layout(&store, std::slice::from_ref(&stored), &stored.image.documents().descriptor, Path::new(&at("layout")), "v1").unwrap();
     write_layout(&store, std::slice::from_ref(&stored), &stored.image.documents().descriptor, Path::new(&at("layout")), "v2").unwrap();
     let names = ["sample:1", "r.io/team/sample:2"].map(|name| Reference::parse(name).unwrap());
-    write_docker_archive(&store, &stored, Path::new(&at("archive.tar")), &names).unwrap();
+    write_docker_archive(&store, &[(&stored, &names)], Path::new(&at("archive.tar"))).unwrap();
     let places = [
         format!("oci:{}:index.docker.io/library/sample:1", folder.path().display()),
         format!("oci:{}:v1", at("layout")),
@@ -125,12 +125,12 @@ fn an_archive_is_the_same_each_time_and_replaces_the_old_one_whole() {
     let out = tempfile::tempdir().unwrap();
     let file = out.path().join("a.tar");
     let names = [Reference::parse("sample:1").unwrap()];
-    write_docker_archive(&store, &stored, &file, &names).unwrap();
+    write_docker_archive(&store, &[(&stored, &names)], &file).unwrap();
     let first = fs::read(&file).unwrap();
-    write_docker_archive(&store, &stored, &file, &names).unwrap();
+    write_docker_archive(&store, &[(&stored, &names)], &file).unwrap();
     assert!(fs::read(&file).unwrap() == first);
     fs::remove_file(store.blob_path(&stored.image.layers[0].blob.digest)).unwrap();
-    assert!(write_docker_archive(&store, &stored, &file, &names).is_err());
+    assert!(write_docker_archive(&store, &[(&stored, &names)], &file).is_err());
     assert!(fs::read(&file).unwrap() == first);
     assert_eq!(fs::read_dir(out.path()).unwrap().count(), 1);
 }
@@ -206,7 +206,7 @@ fn the_docker_engine_loads_the_archive() {
     let out = tempfile::tempdir().unwrap();
     let file = out.path().join("a.tar").display().to_string();
     let names = ["sample:1", "r.io/team/sample:2"].map(|name| Reference::parse(name).unwrap());
-    write_docker_archive(&store, &stored, Path::new(&file), &names).unwrap();
+    write_docker_archive(&store, &[(&stored, &names)], Path::new(&file)).unwrap();
     let engine = Engine::start();
     assert_eq!(engine.docker(&["load", "--input", &file]), "Loaded image: sample:1\nLoaded image: r.io/team/sample:2\n");
     let id = engine.docker(&["inspect", "--format", "{{.Id}} {{.Config.User}} {{len .RootFS.Layers}}", "sample:1"]);

@@ -4,6 +4,7 @@ use super::*;
 use crate::archive::{Entry, TarWriter};
 
 mod archives;
+mod crash;
 mod interop;
 mod kill;
 
