@@ -107,3 +107,22 @@ pub fn exec_d(data: &[u8]) {
         launcher::fuzz_exec_d(text);
     }
 }
+
+/// Documents of packages, databases of systems and copyright files: what is read can be written, and read again.
+pub fn inventories(data: &[u8]) {
+    for format in sbom::Format::ALL {
+        let Ok(inventory) = sbom::read(format, data) else { continue };
+        let document = sbom::Document { name: "fuzzed", created: image::CREATED, tool: "cooper", version: "1", subject: None, notes: &[] };
+        for format in sbom::Format::ALL {
+            let again = sbom::read(format, &sbom::write(format, &inventory, &document)).expect("what was written can be read");
+            assert!(again.len() <= inventory.len());
+        }
+    }
+    let mut system = sbom::System::default();
+    for path in ["var/lib/dpkg/status", "lib/apk/db/installed", "etc/os-release", "usr/share/doc/a/copyright"] {
+        if system.notes(path, "") {
+            system.takes(path, "", data);
+        }
+    }
+    drop(system.inventory());
+}

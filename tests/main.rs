@@ -34,4 +34,5 @@ mod publish;
 mod rebase;
 mod reference;
 mod registry;
+mod sbom;
 mod support;

@@ -29,7 +29,7 @@ impl Licence {
         if ["", "unknown", "noassertion", "none", "n/a"].contains(&text.to_ascii_lowercase().as_str()) {
             return None;
         }
-        if text.len() <= 2 * LONGEST_TEXT
+        if text.len() <= LONGEST_TEXT
             && let Some(expression) = canonical(text).or_else(|| names::known(text).map(str::to_string))
         {
             let texts = own_names(&expression).into_iter().map(|own| (own.clone(), own)).collect();

@@ -38,15 +38,16 @@ impl Purl {
             _ => (rest, ""),
         };
         let (namespace, name) = path.rsplit_once('/').unwrap_or(("", path));
-        let qualifiers = query.split('&').filter_map(|pair| pair.split_once('=')).filter(|(_, value)| !value.is_empty());
+        let is_word = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".+-_".contains(&byte));
+        let qualifiers = query.split('&').filter_map(|pair| pair.split_once('=')).filter(|(key, value)| is_word(key) && !value.is_empty());
         let name = decoded(name);
-        (!kind.is_empty() && !name.is_empty()).then(|| Self {
+        (is_word(kind) && !name.is_empty()).then(|| Self {
             kind: kind.to_ascii_lowercase(),
-            namespace: decoded(namespace),
+            namespace: parts(namespace),
             name,
             version: decoded(version),
             qualifiers: qualifiers.map(|(key, value)| (key.to_ascii_lowercase(), decoded(value))).collect(),
-            subpath: decoded(subpath),
+            subpath: parts(subpath),
         })
     }
 
@@ -90,6 +91,11 @@ fn encoded(text: &str) -> String {
         }
     }
     written
+}
+
+/// Decoded parts with one `/` between them.
+fn parts(text: &str) -> String {
+    decoded(text).split('/').filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/")
 }
 
 fn decoded(text: &str) -> String {

@@ -66,3 +66,49 @@ fn documents_of_other_content_have_other_names() {
     assert_ne!(serial(&inventory), serial(&Inventory::default()));
     assert_eq!(serial(&inventory).len(), "urn:uuid:".len() + 36);
 }
+
+/// Numbers that only look like chance.
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, most: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.0 >> 33).unwrap() % most.max(1)
+    }
+}
+
+#[test]
+fn damaged_documents_and_names_do_no_harm() {
+    let (inventory, subject, mut numbers) = (inventory(), subject(), Numbers(1));
+    let document = Document { name: "app", created: "", tool: "t", version: "1", subject: Some(&subject), notes: &[] };
+    for format in Format::ALL {
+        let written = write(format, &inventory, &document);
+        for _ in 0..3000 {
+            let mut damaged = written.clone();
+            for _ in 0..=numbers.below(3) {
+                let (from, to, length) = (numbers.below(damaged.len()), numbers.below(damaged.len()), numbers.below(40));
+                let piece = damaged[from..(from + length).min(damaged.len())].to_vec();
+                damaged.splice(to..(to + numbers.below(20)).min(damaged.len()), piece);
+            }
+            for reader in Format::ALL {
+                if let Ok(read) = read(reader, &damaged) {
+                    drop(write(reader, &read, &document));
+                }
+            }
+        }
+    }
+    let letters: Vec<char> = "GPL-2.0+()/, andorwithMITLicenseRef-ü%@?&=#:*\\\"'\n".chars().collect();
+    for _ in 0..20_000 {
+        let text: String = (0..numbers.below(40)).map(|_| letters[numbers.below(letters.len())]).collect();
+        if let Some(licence) = Licence::read(&text) {
+            assert!(::spdx::Expression::parse(licence.expression()).is_ok(), "{text}: {}", licence.expression());
+        }
+        if let Some(licence) = crate::licence_of_copyright(&format!("Format: x/copyright-format/1.0/\nLicense: {text}\n")) {
+            assert!(::spdx::Expression::parse(licence.expression()).is_ok(), "{text}: {}", licence.expression());
+        }
+        if let Some(purl) = crate::Purl::parse(&format!("pkg:{text}")) {
+            assert_eq!(crate::Purl::parse(&purl.to_string()).as_ref(), Some(&purl), "{text}");
+        }
+        drop(crate::debian_package(&text, None));
+    }
+}
