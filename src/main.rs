@@ -1,6 +1,7 @@
 //! `cooper`: builds OCI images from source with Cloud Native Buildpacks. Which program this is depends on the name it is started under.
 
 mod archive;
+mod attestation;
 mod buildpack;
 mod cli;
 mod daemon;

@@ -8,9 +8,13 @@ use std::path::{Path, PathBuf};
 const MAY_USE: &[(&str, &[&str])] = &[
     ("main", &["cli", "lifecycle", "sandbox"]),
     ("fuzzed", &[]),
-    ("cli", &["platform", "image", "store", "registry", "daemon", "sandbox", "debian"]),
-    ("platform", &["lifecycle", "buildpack", "sandbox", "debian", "registry", "daemon", "store", "image", "archive", "http"]),
+    ("cli", &["platform", "attestation", "image", "store", "registry", "daemon", "sandbox", "debian"]),
+    (
+        "platform",
+        &["attestation", "lifecycle", "buildpack", "sandbox", "debian", "registry", "daemon", "store", "image", "archive", "http"],
+    ),
     ("lifecycle", &["buildpack", "registry", "daemon", "store", "image", "archive"]),
+    ("attestation", &["image"]),
     ("buildpack", &[]),
     ("store", &["image", "archive"]),
     ("registry", &["store", "image", "http"]),

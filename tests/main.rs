@@ -35,4 +35,5 @@ mod rebase;
 mod reference;
 mod registry;
 mod sbom;
+mod signing;
 mod support;

@@ -84,6 +84,8 @@ pub struct Arguments {
     #[arg(long, value_name = "DIR")]
     documents_output_dir: Option<PathBuf>,
     #[command(flatten)]
+    attaching: super::attaching::Attestations,
+    #[command(flatten)]
     sandbox: sandbox::Sandbox,
     #[command(flatten)]
     mirrors: super::builder::Mirrors,
@@ -100,6 +102,8 @@ impl Arguments {
         };
         self.needless.say(session.output, self.sandbox.has_volumes())?;
         let outputs = self.outputs()?;
+        let is_sent = self.publish || outputs.iter().any(|place| matches!(place, Place::Registry(_)));
+        let attaching = self.attaching.open(is_sent)?;
         let (registries, config) = self.registries.open()?;
         let pull = self.pull_policy.or(config.pull).unwrap_or_default();
         let inputs::Opened { source, project, rules, exec_env } = opened;
@@ -135,6 +139,7 @@ impl Arguments {
             network: if session.offline { Network::None } else { self.sandbox.network },
             host: crate::platform::host::Host::read(|name| std::env::var_os(name), !self.sandbox.no_host_config)?,
             mirrors: self.mirrors.read()?,
+            attaching,
             publish: self.publish,
             previous_image: self.previous_image.as_deref().map(Place::parse).transpose()?,
             registries: registries.into(),

@@ -1,10 +1,11 @@
 //! `cooper login` and `cooper logout`: passwords of registries, kept where Docker keeps them.
 
 use super::Session;
+use super::ask::{ask, unseen};
 use crate::error::{Advice, Context, Error, Result};
 use crate::registry::{Environment, Place, plain_key};
-use rustix::termios::{LocalModes, OptionalActions, isatty, tcgetattr, tcsetattr};
-use std::io::{BufRead, Read, Write};
+use rustix::termios::isatty;
+use std::io::Read;
 
 /// A longer password is a file that was given by mistake.
 const LONGEST: u64 = 64 << 10;
@@ -98,25 +99,4 @@ fn checked(user: String, password: String) -> Result<(String, String)> {
         true => Err(Error::new("a user without `:` and a password are needed")),
         false => Ok((user, password)),
     }
-}
-
-fn ask(question: &str) -> Result<String> {
-    let mut terminal = std::io::stderr();
-    terminal.write_all(question.as_bytes()).and_then(|()| terminal.flush()).context(|| "cannot ask")?;
-    let mut line = String::new();
-    std::io::stdin().lock().read_line(&mut line).context(|| "cannot read the answer")?;
-    Ok(line.trim_end_matches(['\n', '\r']).to_string())
-}
-
-/// Asks while the terminal does not show what is typed.
-fn unseen<T>(ask: impl FnOnce() -> Result<T>) -> Result<T> {
-    let describe = || "cannot hide what is typed";
-    let before = tcgetattr(std::io::stdin()).context(describe)?;
-    let mut hidden = before.clone();
-    hidden.local_modes.remove(LocalModes::ECHO);
-    tcsetattr(std::io::stdin(), OptionalActions::Flush, &hidden).context(describe)?;
-    let answer = ask();
-    tcsetattr(std::io::stdin(), OptionalActions::Flush, &before).context(describe)?;
-    std::io::stderr().write_all(b"\n").context(describe)?;
-    answer
 }

@@ -1,5 +1,7 @@
 //! The command line: one file per command, with its flags, one call into `platform`, and its report to the user. Start with [`run`].
 
+mod ask;
+mod attaching;
 mod build;
 mod builder;
 mod buildpack;
@@ -10,6 +12,7 @@ mod diff;
 mod doctor;
 mod images;
 mod inspect;
+mod key;
 mod lifecycle;
 mod login;
 mod making;
@@ -22,10 +25,12 @@ mod report;
 mod rmi;
 mod run;
 mod sbom;
+mod sign;
 mod stack;
 mod store;
 mod tag;
 mod transfer;
+mod verify;
 mod written;
 
 use crate::error::{Error, Result};
@@ -115,6 +120,9 @@ enum Command {
     Diff(diff::Arguments),
     Rebase(rebase::Arguments),
     Sbom(sbom::Arguments),
+    Key(key::Arguments),
+    Sign(sign::Arguments),
+    Verify(verify::Arguments),
     Builder(builder::Arguments),
     /// Make, package and look at buildpacks.
     Buildpack(buildpack::Arguments),
@@ -217,6 +225,9 @@ impl CommandLine {
             Command::Diff(arguments) => arguments.run(&session),
             Command::Rebase(arguments) => arguments.run(&session),
             Command::Sbom(arguments) => arguments.run(&session),
+            Command::Key(arguments) => arguments.run(&session),
+            Command::Sign(arguments) => arguments.run(&session),
+            Command::Verify(arguments) => arguments.run(&session),
             Command::Builder(arguments) => arguments.run(&session),
             Command::Buildpack(arguments) => arguments.run(Kind::Buildpack, &session),
             Command::Extension(arguments) => arguments.run(Kind::Extension, &session),

@@ -8,6 +8,7 @@ use super::{Format, Session};
 use crate::error::{Error, Result};
 use crate::image::{Platform, Reference};
 use crate::output::Verbosity;
+use crate::platform::attest::{Attaching, Documents};
 use crate::platform::builder::{RunLock, Versions};
 use crate::platform::place::Place;
 use crate::platform::pull::Pull;
@@ -62,6 +63,11 @@ pub struct Arguments {
     /// When a registry is asked for the run image: as for `build` [default: always, or the configuration's].
     #[arg(long, value_name = "POLICY")]
     pull_policy: Option<Pull>,
+    /// Send SBOM and provenance with the new image even if the old one had none, and with each of many images; `--sign` implies it.
+    #[arg(help_heading = "Attestations", long, conflicts_with = "no_attest")]
+    attest: bool,
+    #[command(flatten)]
+    attestations: super::attaching::Attestations,
     #[command(flatten)]
     fleet: fleet::Options,
     #[command(flatten)]
@@ -77,6 +83,7 @@ impl Arguments {
         let platform = Platform::here();
         let images = everywhere.images(pull, &platform);
         let mirrors = self.mirrors.read()?;
+        let attaching = self.attaching()?;
         let versions = match &self.lock {
             Some(file) => Versions::Locked(Arc::new(RunLock::read(file)?)),
             None if pull == Pull::Never => Versions::Kept,
@@ -94,6 +101,7 @@ impl Arguments {
                 check: self.check,
                 versions: versions.clone(),
                 write_lock: self.write_lock.clone(),
+                attaching: &attaching,
                 mirrors: &mirrors,
             })
         };
@@ -115,6 +123,19 @@ impl Arguments {
         }
         rebased.check()?;
         Ok(if self.check && rebased.changed { DUE } else { 0 })
+    }
+
+    /// What registries get with the new image: documents that the old one had are made anew. Of many images only where that is asked for, because
+    /// they take as many requests as a rebase itself.
+    fn attaching(&self) -> Result<Attaching> {
+        let is_sent = self.publish || self.fleet.is_wanted() || self.image.as_ref().is_some_and(|image| image.starts_with("docker://"));
+        let attaching = self.attestations.open(is_sent && !self.check)?;
+        let documents = match (attaching.documents, self.attest || attaching.signer.is_some(), self.fleet.is_wanted()) {
+            (Documents::Never, _, _) | (_, false, true) => Documents::Never,
+            (_, true, _) => Documents::Always,
+            (_, false, false) => Documents::IfBefore,
+        };
+        Ok(Attaching { documents, ..attaching })
     }
 
     /// The place that a text names: of names without more the registry or the store.

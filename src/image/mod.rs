@@ -1,5 +1,6 @@
 //! An OCI image as a value: its name, digests, manifest and configuration. No input or output happens here. Start with [`Image`].
 
+mod artifact;
 mod config;
 mod digest;
 mod hashing;
@@ -8,6 +9,7 @@ mod manifest;
 mod platform;
 mod reference;
 
+pub use artifact::{Artifact, ArtifactFile};
 pub use config::{CREATED, Config, History, RunConfig, host_architecture};
 pub use digest::Digest;
 pub use hashing::Hashing;

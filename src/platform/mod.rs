@@ -1,6 +1,7 @@
 //! The operations behind the commands: what `pack` is to the lifecycle. Start with [`build::build`].
 
 pub mod app;
+pub mod attest;
 pub mod base_image;
 pub mod build;
 pub mod builder;

@@ -1,5 +1,6 @@
 //! Puts an app image on another run image without building it again, wherever it is; in a registry no layer is moved that is there.
 
+mod attach;
 mod comparison;
 pub mod fleet;
 mod known;
@@ -11,10 +12,11 @@ pub use comparison::Comparison;
 use self::known::Known;
 pub use self::places::write_report;
 use self::places::{App, Apps};
-use super::builder::{self, Versions};
+use super::attest::Attaching;
+use super::builder::{self, RunLock, Versions};
 use super::images::{Images, InStore};
 use super::place::Place;
-use crate::debian::{Lock, Mirrors};
+use crate::debian::Mirrors;
 use crate::error::{Advice, Context, Error, Result};
 use crate::image::{Digest, Image, Platform, Reference};
 use crate::lifecycle::documents::report::ImageReport;
@@ -54,6 +56,8 @@ pub struct Request<'a> {
     pub versions: Versions,
     /// Where to write the lock of a composed run image.
     pub write_lock: Option<PathBuf>,
+    /// What registries get with the new image.
+    pub attaching: &'a Attaching,
     /// Where Debian packages come from.
     pub mirrors: &'a Mirrors,
 }
@@ -116,7 +120,7 @@ struct RunImage {
     image: Image,
     registry: Option<Reference>,
     /// The packages of one that was composed.
-    lock: Option<Lock>,
+    lock: Option<RunLock>,
 }
 
 /// What composed images say of themselves, so that they can be composed again.
@@ -150,6 +154,9 @@ fn rebase_apps(apps: &Apps, request: &Request, known: &Known, images: &Images) -
     let list = list::of(apps, &steps, images.output);
     let digest = list.as_ref().map_or(&steps[0].digest, |list| &list.descriptor.digest).clone();
     let is_saved = !request.check && !refused;
+    if is_saved {
+        attach::attach(list.as_ref(), &apps.all, &steps, request, images)?;
+    }
     let report = match &list {
         _ if !is_saved => ImageReport::default(),
         Some(list) => list::save(list, &apps.all, &steps, request, images)?,
@@ -226,7 +233,7 @@ fn run_image(
             if let Some(file) = &request.write_lock {
                 lock.write(file)?;
             }
-            let (run, lock) = (InStore::from(run), Some(lock.whole));
+            let (run, lock) = (InStore::from(run), Some(lock));
             let (reference, place) = (run.identifier(), Place::Store(Reference::parse(&run.name)?));
             let of_store =
                 RunImage { reference: reference.clone(), name: run.name, image: run.stored.image, registry: None, lock: lock.clone() };

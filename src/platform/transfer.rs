@@ -105,6 +105,12 @@ impl Opened {
         &self.root.digest
     }
 
+    /// What others may refer to: the image, or the index and then each of its images.
+    pub fn subjects(&self) -> Vec<Descriptor> {
+        let members = self.images.iter().map(|one| &one.documents.descriptor).filter(|one| one.digest != self.root.digest);
+        std::iter::once(&self.root).chain(members).cloned().collect()
+    }
+
     /// The registry that it was opened in.
     pub fn registry(&self) -> Option<&Reference> {
         self.registry.as_ref()

@@ -27,6 +27,24 @@ impl Registries {
     }
 }
 
+/// A small blob, whole.
+pub(super) fn bytes(session: &Session, repository: &str, blob: &Descriptor, longest: u64) -> Result<Vec<u8>> {
+    if blob.size > longest {
+        return Err(Error::new(format!("the blob {} has {} bytes, more than the {longest} that make sense", blob.digest, blob.size)));
+    }
+    let bytes = std::cell::RefCell::new(Vec::new());
+    let mut restart = || {
+        bytes.borrow_mut().clear();
+        Ok(())
+    };
+    let mut receive = |piece: &[u8]| {
+        bytes.borrow_mut().extend_from_slice(piece);
+        Ok(())
+    };
+    read(session, repository, blob, &mut restart, &mut receive)?;
+    Ok(bytes.into_inner())
+}
+
 /// Whether a repository has a blob.
 pub(super) fn is_there(session: &Session, repository: &str, digest: &Digest, access: Access) -> Result<bool> {
     if session.knows(repository, digest) {

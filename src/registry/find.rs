@@ -211,19 +211,7 @@ pub(super) fn documents(session: &Session, name: &Reference, descriptor: &Descri
 
 /// The configuration of a manifest.
 fn configuration(session: &Session, name: &Reference, manifest: &Manifest) -> Result<Vec<u8>> {
-    if manifest.config.size > LONGEST_CONFIG {
-        return Err(Error::new(format!("the configuration has {} bytes", manifest.config.size)));
-    }
-    let config = std::cell::RefCell::new(Vec::new());
-    let mut restart = || {
-        config.borrow_mut().clear();
-        Ok(())
-    };
-    let mut receive = |piece: &[u8]| {
-        config.borrow_mut().extend_from_slice(piece);
-        Ok(())
-    };
-    blob::read(session, name.repository(), &manifest.config, &mut restart, &mut receive).context(|| "cannot read the configuration")?;
+    let config = blob::bytes(session, name.repository(), &manifest.config, LONGEST_CONFIG).context(|| "cannot read the configuration")?;
     session.note(name.repository(), &manifest.config.digest);
-    Ok(config.into_inner())
+    Ok(config)
 }

@@ -2,6 +2,7 @@
 //! bounded, every blob must have the size and the digest that were promised, and credentials go to the registry that they are for and to
 //! nobody else. Start with [`Registries`]; [`pull`] brings an image into the store.
 
+mod attach;
 mod blob;
 mod certificates;
 mod challenge;

@@ -126,12 +126,20 @@ impl Registries {
     /// # Errors
     /// When the registry cannot be reached or refuses.
     pub fn push_document(&self, document: &[u8], descriptor: &Descriptor, name: &Reference) -> Result<()> {
+        if self.put_document(document, descriptor, name)? { Ok(()) } else { self.list_referrers(&[(document, descriptor)], name) }
+    }
+
+    /// Gives a manifest or an index a name; says whether the registry itself lists it with what it refers to.
+    ///
+    /// # Errors
+    /// As [`Registries::push_document`].
+    pub(super) fn put_document(&self, document: &[u8], descriptor: &Descriptor, name: &Reference) -> Result<bool> {
         let session = self.session(name)?;
         let path = format!("manifests/{}", name.wanted());
         let headers = vec![("content-type", descriptor.media_type.clone())];
         let body = Body::Bytes(document.to_vec());
         let call = Call { headers, body, ..Call::new(Method::PUT, name.repository(), &path, Access::Push) };
-        let is_listed = repeatedly(|| {
+        repeatedly(|| {
             let response = session.send(&call)?;
             if !matches!(response.status(), 201 | 202 | 204) {
                 return Err(fault(response));
@@ -141,8 +149,7 @@ impl Registries {
                 Some(kept) => Err(Error::new(format!("the registry keeps the manifest {kept} instead of {}", descriptor.digest)).into()),
                 None => Ok(response.header("oci-subject").is_some()),
             }
-        })?;
-        if is_listed { Ok(()) } else { self.list_referrer(document, descriptor, name) }
+        })
     }
 
     /// Whether images may be written to the repository of a name (IMG-06).

@@ -1,13 +1,13 @@
 //! What refers to an image: signatures, SBOM documents and the like (OCI Distribution Specification, "Listing Referrers"). Where a registry
 //! keeps no list of that, clients keep one themselves, under a tag that is made of the image's digest.
 
-use super::Registries;
 use super::find::{Document, documents, is_list, manifest};
 use super::pages::pages;
 use super::session::{Access, Call, Session};
+use super::{Registries, blob};
 use crate::error::{Context, Error, Result};
 use crate::http::{Method, Response};
-use crate::image::{Descriptor, Digest, Documents, Index, Reference, Referring, media_type, to_json};
+use crate::image::{Descriptor, Digest, Documents, Index, Manifest, Reference, Referring, media_type, to_json};
 
 /// An image with more referrers is refused.
 const MOST: usize = 10_000;
@@ -47,16 +47,40 @@ impl Registries {
         found.map(|document| document.bytes).context(|| format!("the registry lacks the manifest {}", descriptor.digest))
     }
 
-    /// Enters a manifest or an index that refers to another one into the list of those, for a registry that does not.
-    pub(super) fn list_referrer(&self, document: &[u8], descriptor: &Descriptor, name: &Reference) -> Result<()> {
-        let parsed: Referring = serde_json::from_slice(document).context(|| "the manifest makes no sense")?;
-        let Some(subject) = parsed.subject.clone() else { return Ok(()) };
+    /// The manifest that a name means; nothing where it means nothing.
+    ///
+    /// # Errors
+    /// When the registry cannot be reached, refuses, or has something else than a manifest.
+    pub fn named_manifest(&self, name: &Reference) -> Result<Option<Manifest>> {
+        let Some(document) = manifest(&*self.session(name)?, name, name.wanted(), None)? else { return Ok(None) };
+        serde_json::from_slice(&document.bytes).map(Some).context(|| format!("the manifest `{name}` makes no sense"))
+    }
+
+    /// A file of an artifact, whole.
+    ///
+    /// # Errors
+    /// When the registry does not have it, or sends something else; or when it is longer than `longest`.
+    pub fn file(&self, name: &Reference, file: &Descriptor, longest: u64) -> Result<Vec<u8>> {
+        blob::bytes(&*self.session(name)?, name.repository(), file, longest)
+    }
+
+    /// Enters manifests and indexes into the list of those that refer to the image that they refer to, for a registry that does not; all to the
+    /// same one.
+    pub(super) fn list_referrers(&self, referrers: &[(&[u8], &Descriptor)], name: &Reference) -> Result<()> {
+        let parse = |document: &[u8]| serde_json::from_slice::<Referring>(document).context(|| "the manifest makes no sense");
+        let parsed = referrers.iter().map(|(document, descriptor)| Ok((parse(document)?, *descriptor))).collect::<Result<Vec<_>>>()?;
+        let Some(subject) = parsed.first().and_then(|(referring, _)| referring.subject.clone()) else { return Ok(()) };
         let mut index = tagged(&*self.session(name)?, name, &subject.digest)?;
-        if index.manifests.iter().any(|known| known.digest == descriptor.digest) {
-            return Ok(());
+        let before = index.manifests.len();
+        for (referring, descriptor) in parsed {
+            if index.manifests.iter().all(|known| known.digest != descriptor.digest) {
+                index.manifests.push(referring.listed(descriptor));
+            }
         }
-        index.manifests.push(parsed.listed(descriptor));
-        self.push_list(&to_json(&index), media_type::INDEX, &tag_of(name, &subject.digest)?)
+        match index.manifests.len() == before {
+            true => Ok(()),
+            false => self.push_list(&to_json(&index), media_type::INDEX, &tag_of(name, &subject.digest)?),
+        }
     }
 
     /// Takes a manifest that was removed out of the list of those that refer to the same one, where clients keep that.

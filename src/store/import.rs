@@ -154,10 +154,15 @@ impl Shelf<'_> {
 
     /// A document, checked.
     pub fn document(&self, wanted: &Descriptor) -> Result<Vec<u8>> {
+        self.whole(wanted, LONGEST_DOCUMENT)
+    }
+
+    /// A blob of no more than `longest` bytes.
+    pub fn whole(&self, wanted: &Descriptor, longest: u64) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
         let opened = self.open(&wanted.digest)?;
-        opened.take(LONGEST_DOCUMENT + 1).read_to_end(&mut bytes).context(|| format!("cannot read {}", wanted.digest))?;
-        if bytes.len() as u64 > LONGEST_DOCUMENT {
+        opened.take(longest + 1).read_to_end(&mut bytes).context(|| format!("cannot read {}", wanted.digest))?;
+        if bytes.len() as u64 > longest {
             return Err(Error::new(format!("the document {} is too long", wanted.digest)));
         }
         check(wanted, &Digest::of(&bytes))?;

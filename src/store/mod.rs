@@ -27,7 +27,7 @@ pub use layout::{layout_has, write_layout};
 pub use lock::Lock;
 pub use platforms::StoredIndex;
 pub use prune::remove_tree;
-pub use referrers::{layout_referrers, read_document, read_referrer, write_referrer};
+pub use referrers::{layout_file, layout_referrers, read_document, read_referrer, write_referrer};
 pub use saved::{read_archive, read_opened_archive, read_other_images};
 pub use unpacked::Unpacked;
 

@@ -24,6 +24,14 @@ pub fn layout_referrers(folder: &Path, digest: &Digest) -> Result<Vec<Descriptor
     Ok(found)
 }
 
+/// A blob of no more than `longest` bytes in the layout in `folder`.
+///
+/// # Errors
+/// When it is missing, damaged or longer.
+pub fn layout_file(folder: &Path, blob: &Descriptor, longest: u64) -> Result<Vec<u8>> {
+    Shelf::Folder(folder).whole(blob, longest)
+}
+
 /// Brings something that refers to an image out of the layout in `folder` into the store.
 ///
 /// # Errors

@@ -1,5 +1,6 @@
 //! `cooper sbom`: what is in images.
 
+mod attach;
 mod check;
 mod download;
 
@@ -24,6 +25,7 @@ pub struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    Attach(attach::Arguments),
     Download(download::Arguments),
     Check(check::Arguments),
 }
@@ -31,6 +33,7 @@ enum Command {
 impl Arguments {
     pub(super) fn run(self, session: &Session) -> Result<u8> {
         match self.command {
+            Command::Attach(arguments) => arguments.run(session),
             Command::Download(arguments) => arguments.run(session),
             Command::Check(arguments) => arguments.run(session),
         }

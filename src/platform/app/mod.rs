@@ -1,11 +1,13 @@
 //! The application's source: where it is, which of its files go into the build, and their copy that the build may change. Start with [`Source`].
 
 mod copy;
+mod digest;
 mod list;
 mod rules;
 mod zip;
 
 pub use copy::{Copy, copy};
+pub use digest::digest;
 pub use list::{Inputs, list};
 pub use rules::Rules;
 

@@ -1,6 +1,6 @@
 //! Gives what was built its names: in the store, in registries, and in every other place that was asked for. Several images are one index there.
 
-use super::{Built, EXPORT_WENT_WRONG, Made, Request, written};
+use super::{Built, EXPORT_WENT_WRONG, Made, Request, attach, written};
 use crate::error::{Advice, Context, Error, Result};
 use crate::image::{Digest, Platform};
 use crate::lifecycle::documents::report::ImageReport;
@@ -34,6 +34,8 @@ pub(super) fn deliver(request: &Request, mut images: Vec<Made>, store: &Store, o
     let (first, platform) = (images.first().context(|| "nothing was built")?, Platform::here());
     let digest = save(request, first, index.as_ref(), store, output)?;
     let all = request.images(&platform, store, output);
+    // When a name means the image, all is there that is said about it.
+    let attached = attach::attach(request, &images, index.as_ref(), &all)?;
     let published = match (request.publish, &index) {
         (false, _) => Vec::new(),
         (true, None) => publish::publish(&first.member(), &names, &all, EXPORT_WENT_WRONG)?,
@@ -47,7 +49,7 @@ pub(super) fn deliver(request: &Request, mut images: Vec<Made>, store: &Store, o
         Some(index) => Opened::index(index.clone(), Some(request.image.clone()), store)?,
     };
     let written = request.outputs.iter().map(|place| all.write(&opened, place, &names)).collect::<Result<_>>()?;
-    Ok(Built { digest, images, published, written, times: Vec::new() })
+    Ok(Built { digest, images, published, written, attached, times: Vec::new() })
 }
 
 fn save(request: &Request, image: &Made, index: Option<&StoredIndex>, store: &Store, output: &Output) -> Result<Digest> {

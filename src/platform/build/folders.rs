@@ -2,11 +2,12 @@
 
 use super::Request;
 use crate::error::{Context, Result};
+use crate::image::Digest;
 use crate::lifecycle::documents::analyzed::Analyzed;
 use crate::lifecycle::exporter::{Folders, Place};
 use crate::lifecycle::layer::{Owner, inside};
 use crate::output::Output;
-use crate::platform::app::{Copy, copy};
+use crate::platform::app::{Copy, copy, digest};
 use crate::platform::builder::Builder;
 use crate::store::{Scratch, Store};
 use launcher::file::read_document;
@@ -19,6 +20,7 @@ pub(super) struct Workplace {
     scratch: Scratch,
     folders: Folders,
     owner: Owner,
+    source: Option<Digest>,
 }
 
 impl Workplace {
@@ -37,8 +39,11 @@ impl Workplace {
         let number = |name: &str| config.variable(name).and_then(|value| value.parse().ok()).unwrap_or(1000);
         let (uid, gid) = request.user;
         let owner = Owner { uid: uid.unwrap_or_else(|| number("CNB_USER_ID")), gid: gid.unwrap_or_else(|| number("CNB_GROUP_ID")) };
-        let place = Self { scratch, folders, owner };
+        let mut place = Self { scratch, folders, owner, source: None };
         place.make(request, store, output).context(|| "cannot prepare the folders of the build")?;
+        if request.is_attested() {
+            place.source = Some(digest(&place.folders.app)?);
+        }
         Ok(place)
     }
 
@@ -62,6 +67,11 @@ impl Workplace {
 
     pub fn folders(&self) -> &Folders {
         &self.folders
+    }
+
+    /// The digest of the files of the source, before buildpacks change them; nothing where nobody wants it.
+    pub fn source_digest(&self) -> Option<&Digest> {
+        self.source.as_ref()
     }
 
     pub fn layers(&self) -> &Path {

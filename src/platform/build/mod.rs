@@ -1,5 +1,6 @@
 //! Builds an image from source: [`build`] is the order of the phases, each of which is a function.
 
+mod attach;
 mod deliver;
 mod documents;
 mod extend;
@@ -7,6 +8,7 @@ mod folders;
 mod keep;
 mod phase;
 mod previous;
+mod provenance;
 mod report;
 mod request;
 mod timing;
@@ -18,6 +20,7 @@ pub use report::report;
 pub use request::{Request, checked_exec_env, creation_time};
 pub use volume::{Volume, volume};
 
+use super::attest::About;
 use super::builder::{self, Builder, Wanted};
 use super::buildpackage::Sources;
 use super::embedded::launcher_for;
@@ -62,6 +65,8 @@ pub struct Built {
     pub published: Vec<String>,
     /// Where else the image is now.
     pub written: Vec<Written>,
+    /// How many signatures and documents about it registries got.
+    pub attached: usize,
     /// How long each phase took.
     pub times: Vec<(&'static str, Duration)>,
 }
@@ -76,6 +81,8 @@ pub struct Made {
     pub sizes: Vec<(&'static str, u64)>,
     /// How many layers above the run image there are, and how many of them were there before.
     pub layers: (usize, usize),
+    /// What is said about it where it is published.
+    about: About,
     /// Images of registries that share layers with it.
     sources: Vec<(Reference, Image)>,
 }
@@ -141,7 +148,8 @@ fn build_one<'a>(request: &Request, wanted: Option<&Platform>, clock: &mut Clock
             return Err(error);
         }
     };
-    let made = build.made(&exported, &images)?;
+    let about = build.about(&images, &group, &packages)?;
+    let made = build.made(&exported, &images, about)?;
     if let Err(error) = cache.commit(&exported.cache, store, output) {
         output.warn(&format!("the next build starts from the beginning: {error}"));
     }
@@ -259,7 +267,7 @@ impl Build<'_, '_> {
     }
 
     /// Puts the image into the store.
-    fn made(&self, exported: &Exported, images: &Extended) -> Result<Made> {
+    fn made(&self, exported: &Exported, images: &Extended, about: About) -> Result<Made> {
         let digest = self.store.put_image(&exported.image).code(EXPORT_WENT_WRONG)?.digest;
         let stored = Stored { image: exported.image.clone(), digest };
         // A layer that did not change may only be where the previous image is.
@@ -274,6 +282,7 @@ impl Build<'_, '_> {
             stored,
             sizes: report::sizes(exported, images.below_app(), &self.builder.run),
             layers: (exported.layers.len(), exported.layers.iter().filter(|layer| layer.reused).count()),
+            about,
             sources: of_run.into_iter().chain(of_previous).collect(),
         })
     }

@@ -31,6 +31,9 @@ pub fn report(request: &Request, built: &Built, output: &Output) {
     for (index, name) in built.published.iter().enumerate() {
         output.line(&format!("{}{name}", if index == 0 { "sent to  " } else { "         " }));
     }
+    if built.attached > 0 {
+        output.line(&format!("with     {} signatures and documents", built.attached));
+    }
     for written in &built.written {
         let id = written.image_id.as_ref().map(|id| format!("  ID {id}")).unwrap_or_default();
         output.line(&format!("also in  {}{id}", written.destination));

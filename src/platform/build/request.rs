@@ -8,6 +8,7 @@ use crate::image::{Platform, Reference};
 use crate::lifecycle::documents::project_metadata::ProjectMetadata;
 use crate::output::Output;
 use crate::platform::app::{Rules, Source};
+use crate::platform::attest::{Attaching, Documents};
 use crate::platform::builder::{Choice, Wanted};
 use crate::platform::environment::Variable;
 use crate::platform::host::Host;
@@ -64,6 +65,8 @@ pub struct Request {
     pub host: Host,
     /// Where Debian packages come from.
     pub mirrors: Mirrors,
+    /// What registries get with the image.
+    pub attaching: Attaching,
     /// Whether the image is sent to the registries that its names name.
     pub publish: bool,
     /// The image that this one replaces, where that is not the one of its name.
@@ -88,6 +91,12 @@ impl Request {
     /// All names of the image.
     pub(super) fn names(&self) -> Vec<Reference> {
         std::iter::once(&self.image).chain(&self.tags).cloned().collect()
+    }
+
+    /// Whether documents about the image are wanted.
+    pub(super) fn is_attested(&self) -> bool {
+        self.attaching.documents != Documents::Never
+            && (self.publish || self.outputs.iter().any(|place| matches!(place, Place::Registry(_))))
     }
 
     pub(super) fn images<'a>(&'a self, platform: &'a Platform, store: &'a Store, output: &'a Output) -> Images<'a> {

@@ -58,6 +58,7 @@ pub fn open<'a>(name: &str, mirrors: &'a Mirrors, images: &Images<'a>) -> Result
         run: run.into(),
         run_images: RunImages { images: vec![run_names] },
         cnb: vec![cnb(built_in, images.store)?],
+        modules: MODULES.iter().map(|module| (format!("{}@{}", module.id, module.version), module_digest(module.descriptor))).collect(),
     })
 }
 
@@ -199,6 +200,11 @@ fn write_cnb(builder: &BuiltIn, cnb: &Path) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The digest of what a module is: its description, and the program that all of them are in.
+fn module_digest(descriptor: &str) -> Digest {
+    Digest::of(&[descriptor.as_bytes(), BUILDPACKS].concat())
 }
 
 fn make_folder(path: &Path) -> Result<()> {

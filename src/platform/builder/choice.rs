@@ -4,12 +4,14 @@
 use super::Builder;
 use crate::buildpack::{Group, Kind, ModuleToml, Order, OrderEntry};
 use crate::error::{Advice, Context, Error, Result};
+use crate::image::Digest;
 use crate::platform::buildpackage::package::collect;
 use crate::platform::buildpackage::{Config, Known, Locator, Sources};
 use crate::platform::packages::EXTENSION;
 use crate::platform::project::{Inline, Module, Project};
 use crate::platform::rootfs::RootFs;
 use launcher::file::read_document;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -124,7 +126,8 @@ impl Builder<'_> {
         let lowers: Vec<PathBuf> = root.lowers().into_iter().chain(self.cnb.clone()).collect();
         let on_builder = |kind| modules_in(&lowers, kind);
         let (buildpacks, extensions) = (on_builder(Kind::Buildpack), on_builder(Kind::Extension));
-        let mut chooser = Chooser { builder: &self.name, buildpacks, extensions, cnb: &cnb, sources, added: Vec::new() };
+        let mut chooser =
+            Chooser { builder: &self.name, buildpacks, extensions, cnb: &cnb, sources, added: Vec::new(), digests: BTreeMap::new() };
         let mut order = chooser.order(choice, own)?;
         if !choice.extensions.is_empty() {
             let mut group = chooser.entries(Kind::Extension, &choice.extensions)?;
@@ -141,6 +144,7 @@ impl Builder<'_> {
             fs::write(cnb.join(name), text).context(|| format!("cannot write `{}`", cnb.join(name).display()))?;
         }
         self.cnb.append(&mut chooser.added);
+        self.modules.append(&mut chooser.digests);
         self.cnb.push(folder.to_path_buf());
         Ok(())
     }
@@ -179,6 +183,8 @@ struct Chooser<'a> {
     sources: &'a Sources<'a>,
     /// The folders of what came from elsewhere.
     added: Vec<PathBuf>,
+    /// Their digests.
+    digests: BTreeMap<String, Digest>,
 }
 
 impl Chooser<'_> {
@@ -239,6 +245,7 @@ impl Chooser<'_> {
         }
         for module in package.modules() {
             self.added.push(self.sources.images.store.unpacked(&module.layer)?.tree);
+            self.digests.insert(module.toml.full_name(), module.layer.diff_id.clone());
         }
         Ok(entry(&main.info.id, &main.info.version))
     }

@@ -3,11 +3,13 @@
 use super::label::Metadata;
 use super::{Builder, Wanted};
 use crate::error::{Advice, Context, Error, Result};
-use crate::image::{Image, Platform, Reference};
+use crate::image::{Digest, Image, Platform, Reference};
 use crate::lifecycle::documents::run::{RunImageNames, RunImages};
 use crate::platform::builder::built_in;
+use crate::platform::buildpackage::{LAYERS_LABELS, ModuleLayers};
 use crate::platform::images::{Images, InStore};
 use crate::platform::place::Place;
+use std::collections::BTreeMap;
 
 /// Brings a builder's image and its run image into the store.
 ///
@@ -36,7 +38,15 @@ pub fn open<'a>(wanted: &Wanted, images: &Images) -> Result<Builder<'a>> {
         return Err(Error::new(format!("the builder `{}` is for {found}, not for {}", wanted.builder, images.platform)))
             .hint("leave `--platform` out, or name a builder that is for it");
     }
-    Ok(Builder { name: wanted.builder.clone(), distribution: None, build, run, run_images, cnb: Vec::new() })
+    Ok(Builder {
+        name: wanted.builder.clone(),
+        distribution: None,
+        modules: modules(&build.stored.image),
+        build,
+        run,
+        run_images,
+        cnb: Vec::new(),
+    })
 }
 
 /// The builder's first run image, by the first of its names that is to be had (IMG-29): the user's own before the builder's, and those in the registry
@@ -60,6 +70,14 @@ fn by_distance(names: &RunImageNames, registry: Option<&str>) -> Vec<String> {
     let is_near = |name: &&str| Reference::parse(name).is_ok_and(|name| Some(name.registry()) == registry);
     let (near, far): (Vec<&str>, Vec<&str>) = names.all().partition(is_near);
     near.into_iter().chain(far).map(str::to_string).collect()
+}
+
+/// What the image says of the layers of its buildpacks and extensions.
+fn modules(image: &Image) -> BTreeMap<String, Digest> {
+    let labels = LAYERS_LABELS.iter().filter_map(|(_, label)| serde_json::from_str::<ModuleLayers>(image.label(label)?).ok());
+    let versions =
+        labels.flatten().flat_map(|(id, versions)| versions.into_iter().map(move |(version, layer)| (format!("{id}@{version}"), layer)));
+    versions.filter_map(|(name, layer)| Some((name, Digest::parse(&layer.layer_diff_id).ok()?))).collect()
 }
 
 fn run_images(image: &Image) -> Result<RunImages> {

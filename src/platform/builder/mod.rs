@@ -16,7 +16,7 @@ mod run_lock;
 pub mod suggest;
 
 pub use built_in::{Description, Versions, default_name, has as is_built_in, inspect as describe, run_image, update};
-pub use choice::{Choice, Options};
+pub use choice::{Choice, Options, Wish};
 pub use run_lock::RunLock;
 
 use super::base_image::Distribution;
@@ -24,8 +24,9 @@ use super::images::{Images, InStore};
 use super::place::Place;
 use crate::debian::Mirrors;
 use crate::error::{Error, Result};
-use crate::image::Platform;
+use crate::image::{Digest, Platform};
 use crate::lifecycle::documents::run::{RunImageNames, RunImages};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// A builder that is ready to build.
@@ -42,6 +43,8 @@ pub struct Builder<'a> {
     pub run_images: RunImages,
     /// Folders to be put over the build image, the lowest first: its `/cnb` where that has none of its own, and what the user chose.
     pub cnb: Vec<PathBuf>,
+    /// Digests of its buildpacks and extensions, and of those that the user chose, by `ID@VERSION`, as far as they are known.
+    pub modules: BTreeMap<String, Digest>,
 }
 
 /// Which builder, and on which run image.

@@ -6,7 +6,7 @@ mod schema;
 mod source;
 
 pub use inline::Inline;
-pub use source::metadata;
+pub use source::{is_changed, metadata};
 
 use super::environment::Variable;
 use crate::error::{Advice, Context, Result};

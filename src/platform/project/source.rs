@@ -27,6 +27,20 @@ pub fn metadata(project: &Project, source: &Path, output: &Output) -> ProjectMet
     ProjectMetadata { source }
 }
 
+/// Whether a source that is a git repository has changes besides its commit; nothing where git does not say.
+pub fn is_changed(source: &Path) -> Option<bool> {
+    let mut command = git(source);
+    let answer = command.args(["--no-optional-locks", "status", "--porcelain"]).output().ok()?;
+    answer.status.success().then_some(!answer.stdout.is_empty())
+}
+
+/// Not even a hook of the repository may run.
+fn git(source: &Path) -> Command {
+    let mut command = Command::new("git");
+    command.arg("-C").arg(source).args(["-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false"]);
+    command
+}
+
 fn declared(declared: &Declared) -> Option<Source> {
     let Declared { version, url, .. } = declared;
     (!version.is_empty() || !url.is_empty()).then(|| Source {
@@ -42,10 +56,7 @@ fn of_git(source: &Path, output: &Output) -> Option<Source> {
         return None;
     }
     let git = |arguments: &[&str]| -> Option<String> {
-        // Not even a hook of the repository may run.
-        let mut command = Command::new("git");
-        command.arg("-C").arg(source).args(["-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false"]).args(arguments);
-        let answer = command.output().ok()?;
+        let answer = git(source).args(arguments).output().ok()?;
         let text = String::from_utf8(answer.stdout).ok().filter(|_| answer.status.success())?;
         Some(text.trim().to_string()).filter(|text| !text.is_empty())
     };

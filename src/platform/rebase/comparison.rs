@@ -110,7 +110,13 @@ fn difference(old: &Layers, new: &Layers, run: &RunImage, request: &Request, ima
     let mut changelogs = after.changelogs.clone();
     if let Some(lock) = &run.lock {
         let sources = changed_sources(&before, &after);
-        changelogs.extend(changelog::of_sources(&sources, lock, request.mirrors, &Cache::new(images.store.debian()), images.output)?);
+        changelogs.extend(changelog::of_sources(
+            &sources,
+            &lock.whole,
+            request.mirrors,
+            &Cache::new(images.store.debian()),
+            images.output,
+        )?);
     }
     Ok(Some(Difference::between(&before, &after, &changelogs)))
 }

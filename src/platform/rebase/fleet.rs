@@ -85,10 +85,16 @@ pub fn names<'a>(within: Option<&Reference>, images: &'a Images) -> Result<Box<d
         let tags = Reference::parse(&format!("{registry}/{repository}")).and_then(|name| images.registries.tags(&name));
         let place = |tag: String| Reference::parse(&format!("{registry}/{repository}:{tag}")).map(Place::Registry);
         match tags {
-            Ok(tags) => tags.into_iter().map(place).collect::<Vec<_>>(),
+            Ok(tags) => tags.into_iter().filter(|tag| !is_of_referrers(tag)).map(place).collect::<Vec<_>>(),
             Err(error) => vec![Err(error)],
         }
     })))
+}
+
+/// Whether a tag is where clients keep what refers to an image: `sha256-…`, with an ending or without.
+fn is_of_referrers(tag: &str) -> bool {
+    let hex = tag.strip_prefix("sha256-").map(|rest| rest.split('.').next().unwrap_or_default());
+    hex.is_some_and(|hex| hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 /// Rebases the images of `places` and tells `report` of each as it is done. Returns how many there were of each state.
