@@ -27,10 +27,13 @@ fn patches_of_debian_reach_an_app_in_an_engine() {
     let name = "docker:patched-there:latest";
     assert_eq!(cooper(&["rebase", name, "--check"]).status.code(), Some(10));
     assert_eq!(layers(), before);
+    let id = engine.inspect("patched-there", "{{.Id}}");
     let report: Value = serde_json::from_str(&done(&["rebase", name, "--output", "json"])).unwrap();
     let difference = &report["comparison"]["difference"];
     let changed: Vec<&Value> = difference["changed"].as_array().unwrap().iter().filter(|changed| changed["source"] == "openssl").collect();
     assert!(changed.iter().any(|changed| changed["cves"][0].as_str().is_some_and(|cve| cve.starts_with("CVE-20"))), "{report:#}");
+    // The store has the app's layers: the engine need not give the whole image.
+    assert!(!engine.log().lines().any(|line| line.contains(&id["sha256:".len()..]) && line.contains("/get")));
     let after = layers();
     let kept = before.iter().zip(&after).map(|(before, after)| before == after);
     // The base and the packages of the app are new; the app is not.

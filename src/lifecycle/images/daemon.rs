@@ -3,7 +3,7 @@
 
 use super::{Found, Saved};
 use crate::archive::Form;
-use crate::daemon::{Engine, EngineImage, Present, Shipment, shared_layers};
+use crate::daemon::{Engine, EngineImage, Kind, Present, Shipment, shared_layers};
 use crate::error::{Context, Result};
 use crate::image::{Digest, Image, Layer, Reference};
 use crate::lifecycle::cache::LaunchCache;
@@ -94,6 +94,13 @@ impl Daemon {
     fn files(&self, layers: &[Layer], sources: &[&Found], store: &Store, output: &Output) -> Result<Vec<PathBuf>> {
         let at_hand = |diff_id: &Digest| Some(store.blob_path(diff_id)).filter(|path| path.is_file()).or_else(|| self.cached(diff_id));
         let mut files: Vec<Option<PathBuf>> = layers.iter().map(|layer| at_hand(&layer.diff_id)).collect();
+        if files.contains(&None) && self.engine.kind()? == Kind::Docker {
+            // The store may have them as layers of its own images; a whole image of the engine has to be read for a single one.
+            let known = store.known_layers()?;
+            for (layer, file) in layers.iter().zip(&mut files) {
+                *file = file.take().or_else(|| known.get(&layer.diff_id).map(|blob| store.blob_path(&blob.digest)));
+            }
+        }
         for source in sources {
             let missing = layers.iter().zip(&files).filter(|(_, file)| file.is_none()).map(|(layer, _)| &layer.diff_id);
             let wanted: Vec<Digest> =
