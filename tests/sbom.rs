@@ -1,6 +1,7 @@
 //! What `cooper sbom` says is in images, and who else takes its word: validators, scanners, other places, other people's images.
 
 mod foreign;
+mod grype;
 mod places;
 mod readers;
 

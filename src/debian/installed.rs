@@ -19,25 +19,11 @@ pub struct Installed {
 /// The installed packages of a database or of one file of `status.d`, by name; a second architecture of a package is named `NAME:ARCHITECTURE`.
 pub(super) fn read(status: &str) -> BTreeMap<String, Installed> {
     let mut packages: BTreeMap<String, Installed> = BTreeMap::new();
-    for paragraph in status.split("\n\n") {
-        let field = |name: &str| paragraph.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": ")).unwrap_or_default().trim();
-        let (name, version, architecture) = (field("Package"), field("Version"), field("Architecture"));
-        // A file of `status.d` has no field `Status`: what it names is installed.
-        if name.is_empty() || version.is_empty() || !["", "install ok installed", "hold ok installed"].contains(&field("Status")) {
-            continue;
-        }
-        let (source, source_version) = match field("Source").split_once(" (") {
-            Some((source, version)) => (source, version.trim_end_matches(')')),
-            None => (field("Source"), version),
-        };
-        let installed = Installed {
-            version: version.into(),
-            source: if source.is_empty() { name } else { source }.into(),
-            source_version: source_version.into(),
-            architecture: architecture.into(),
-        };
-        let name = if packages.contains_key(name) { format!("{name}:{architecture}") } else { name.to_string() };
-        packages.insert(name, installed);
+    for package in status.split("\n\n").filter_map(|paragraph| sbom::debian_package(paragraph, None)) {
+        let sbom::Package { name, version, architecture, source, .. } = package;
+        let source = source.unwrap_or_else(|| sbom::Source { name: name.clone(), version: version.clone() });
+        let name = if packages.contains_key(&name) { format!("{name}:{architecture}") } else { name };
+        packages.insert(name, Installed { version, source: source.name, source_version: source.version, architecture });
     }
     packages
 }
