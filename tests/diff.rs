@@ -70,6 +70,26 @@ fn a_file_is_compared_with_what_the_layers_of_both_have() {
 }
 
 #[test]
+fn packages_of_the_operating_system_are_told_by_their_versions() {
+    let folder = tempfile::tempdir().unwrap();
+    let machine = Machine::empty(folder.path());
+    let layout = folder.path().join("layout");
+    let status = |version: &str, more: &str| {
+        let package = |name: &str, version: &str| {
+            format!("Package: {name}\nStatus: install ok installed\nArchitecture: amd64\nVersion: {version}\nDescription: x\n\n")
+        };
+        package("openssl", version) + &package(more, "1")
+    };
+    for (tag, status) in [("1", status("3.0-1", "gone")), ("2", status("3.0-2", "new"))] {
+        let release: (&str, &[u8]) = ("etc/os-release", b"ID=debian\nVERSION_ID=\"12\"\n");
+        Small::write(&layout, tag, &[release, ("var/lib/dpkg/status", status.as_bytes())]);
+    }
+    let said = succeed(&mut machine.command(&["diff", &format!("oci:{}:1", layout.display()), &format!("oci:{}:2", layout.display())]));
+    let packages: Vec<_> = said.lines().skip_while(|line| *line != "packages").skip(1).take_while(|line| !line.is_empty()).collect();
+    assert_eq!(packages, ["  - gone 1  (deb)", "  + new 1  (deb)", "  ~ openssl 3.0-1 -> 3.0-2  (deb)"], "{said}");
+}
+
+#[test]
 fn builds_of_changed_source_differ_in_a_file_of_the_app_wherever_they_are() {
     let (machine, registry, source) = (Machine::shared(), Registry::start(), copied("procfile"));
     machine.prepare();

@@ -5,10 +5,11 @@ use super::{Format, Session};
 use crate::error::Result;
 use crate::image::Platform;
 use crate::output::human_bytes;
-use crate::platform::diff::{Difference, FileChange, FileState, Kind, LayerOfOne, ValueChange, diff};
+use crate::platform::diff::{Difference, FileChange, FileState, Kind, LayerOfOne, PackageChange, ValueChange, diff};
 use crate::platform::place::Place;
 use crate::platform::pull::Pull;
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// Exit code where the images differ and somebody asked for it.
 const DIFFERENT: u8 = 10;
@@ -17,7 +18,7 @@ const MOST_LINES: usize = 50;
 /// Longer values are cut.
 const MOST_CHARACTERS: usize = 60;
 
-/// Say what differs between two images: layers, settings, labels, files and sizes.
+/// Say what differs between two images: layers, packages, settings, labels, files and sizes.
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  cooper diff my-app:1 my-app:2\n  cooper diff docker://registry.example/team/my-app my-app --output json\n  \
@@ -60,7 +61,7 @@ impl Arguments {
 }
 
 fn text(difference: &Difference, most: usize) -> String {
-    let Difference { from, to, layers, config, files } = difference;
+    let Difference { from, to, layers, config, packages, files } = difference;
     if !difference.is_any() {
         return format!("both are {}", from.digest);
     }
@@ -73,6 +74,7 @@ fn text(difference: &Difference, most: usize) -> String {
         layers.removed.iter().map(|layer| line_of_layer('-', layer)).chain(layers.added.iter().map(|layer| line_of_layer('+', layer)));
     let shared = format!("layers, {} in both", layers.shared);
     section(&shared, of_layers.collect(), most, &mut text);
+    section("packages", packages.iter().map(line_of_package).collect(), most, &mut text);
     section("settings and labels", config.iter().map(line_of_value).collect(), most, &mut text);
     section("files", files.iter().map(line_of_file).collect(), most, &mut text);
     if config.is_empty() && files.is_empty() {
@@ -97,6 +99,17 @@ fn section(title: &str, lines: Vec<String>, most: usize, text: &mut String) {
 fn line_of_layer(sign: char, layer: &LayerOfOne) -> String {
     let LayerOfOne { index, diff_id, size, created_by } = layer;
     format!("{sign} {index:>2}  {}  {:>10}  {created_by}", &diff_id.hex()[..12], human_bytes(*size)).trim_end().to_string()
+}
+
+fn line_of_package(change: &PackageChange) -> String {
+    let PackageChange { name, kind, from, to } = change;
+    let versions = |of: &BTreeSet<String>| of.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+    let kind = if kind.is_empty() { String::new() } else { format!("  ({kind})") };
+    match (from.is_empty(), to.is_empty()) {
+        (true, _) => format!("+ {name} {}{kind}", versions(to)),
+        (_, true) => format!("- {name} {}{kind}", versions(from)),
+        (false, false) => format!("~ {name} {} -> {}{kind}", versions(from), versions(to)),
+    }
 }
 
 fn line_of_value(change: &ValueChange) -> String {

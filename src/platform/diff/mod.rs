@@ -1,16 +1,19 @@
-//! What differs between two images: layers, settings, labels, files and sizes. Start with [`diff`].
+//! What differs between two images: layers, packages, settings, labels, files and sizes. Start with [`diff`].
 
 mod document;
 mod files;
+mod packages;
 
 pub use document::ValueChange;
 pub use files::{FileChange, FileState, Kind};
+pub use packages::PackageChange;
 
 use super::images::Images;
 use super::place::Place;
 use super::transfer::{Extent, Opened};
 use crate::error::{Context, Result};
 use crate::image::{Digest, Image, Platform};
+use sbom::Inventory;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
@@ -26,6 +29,8 @@ pub struct Difference {
     pub layers: Layers,
     /// What their configurations say in different ways: settings and labels. Layers and their history are not repeated here.
     pub config: Vec<ValueChange>,
+    /// The packages whose versions differ, of the operating system and of languages.
+    pub packages: Vec<PackageChange>,
     /// The files that differ.
     pub files: Vec<FileChange>,
 }
@@ -87,20 +92,28 @@ pub fn diff(from: &Place, to: &Place, images: &Images) -> Result<Difference> {
     let (a, b) = (open(from)?, open(to)?);
     let (image, other) = (a.image()?, b.image()?);
     let layers = Layers::between(image, other);
-    let mut files = Vec::new();
+    let (mut files, mut packages) = (Vec::new(), Vec::new());
     let order = |image: &Image| image.layers.iter().map(|layer| layer.diff_id.clone()).collect::<Vec<_>>();
     if order(image) != order(other) {
         images.bring_layers(&a)?;
         images.bring_layers(&b)?;
         files = files::changes(image, other, images.store)?;
+        packages = packages::changes(&inventory(&a, images)?, &inventory(&b, images)?);
     }
     Ok(Difference {
         config: document::changes(&settings(image)?, &settings(other)?),
         from: Side::of(from, &a)?,
         to: Side::of(to, &b)?,
         layers,
+        packages,
         files,
     })
+}
+
+/// The packages of an image.
+fn inventory(opened: &Opened, images: &Images) -> Result<Inventory> {
+    let about = opened.about("").next().context(|| "the index has no images")?;
+    Ok(images.sbom(&about).context(|| "cannot list the packages")?.inventory)
 }
 
 /// The configuration without what tells of layers, with variables by their names.
