@@ -34,6 +34,7 @@ mod publish;
 mod rebase;
 mod reference;
 mod registry;
+mod repro;
 mod sbom;
 mod signing;
 mod support;

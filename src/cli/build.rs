@@ -123,6 +123,7 @@ impl Arguments {
                 near: if self.publish { Some(image.registry().to_string()) } else { registry_of(&builder) },
                 builder,
                 platform: None,
+                locks: None,
             },
             platforms: platforms(&self.platform)?,
             choice: self.modules.choice(&project)?,

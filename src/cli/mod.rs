@@ -22,6 +22,7 @@ mod push;
 mod rebase;
 mod registries;
 mod report;
+mod repro;
 mod rmi;
 mod run;
 mod sbom;
@@ -119,6 +120,7 @@ enum Command {
     Inspect(inspect::Arguments),
     Diff(diff::Arguments),
     Rebase(rebase::Arguments),
+    Repro(repro::Arguments),
     Sbom(sbom::Arguments),
     Key(key::Arguments),
     Sign(sign::Arguments),
@@ -224,6 +226,7 @@ impl CommandLine {
             Command::Inspect(arguments) => arguments.run(&session),
             Command::Diff(arguments) => arguments.run(&session),
             Command::Rebase(arguments) => arguments.run(&session),
+            Command::Repro(arguments) => arguments.run(&session),
             Command::Sbom(arguments) => arguments.run(&session),
             Command::Key(arguments) => arguments.run(&session),
             Command::Sign(arguments) => arguments.run(&session),

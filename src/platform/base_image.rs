@@ -1,5 +1,6 @@
 //! The base images of a built-in builder: locks resolved and kept, layers composed from Debian packages, each only once.
 
+use super::builder::Locks;
 use super::memory;
 use super::sbom::label;
 use crate::archive::ENCODER;
@@ -11,6 +12,7 @@ use crate::output::Output;
 use crate::store::{Store, Stored};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// A distribution of Debian, as far as this machine knows it.
 pub struct Distribution<'a> {
@@ -26,6 +28,8 @@ pub struct Distribution<'a> {
     index: RefCell<Option<(Base, Index)>>,
     store: &'a Store,
     output: &'a Output,
+    /// What counts instead of the locks that are kept.
+    locks: Option<Arc<Locks>>,
 }
 
 /// A built-in builder's description.
@@ -62,7 +66,26 @@ impl<'a> Distribution<'a> {
         }
         let base = Base::parse(text).context(|| format!("the builder `{name}` is damaged"))?;
         let (architecture, cache) = (platform.architecture.clone(), Cache::new(store.debian()));
-        Ok(Self { name, base, text, architecture, mirrors, cache, index: RefCell::new(None), store, output })
+        Ok(Self { name, base, text, architecture, mirrors, cache, index: RefCell::new(None), store, output, locks: None })
+    }
+
+    /// The same, with locks that somebody else chose; those that are kept stay as they are.
+    ///
+    /// # Errors
+    /// When they are for another builder or processor.
+    pub fn with(mut self, locks: Option<Arc<Locks>>) -> Result<Self> {
+        for lock in locks.iter().flat_map(|locks| [&locks.build, &locks.run]) {
+            let found = (lock.builder.as_str(), lock.base.architecture.as_str());
+            if found != (self.name, self.architecture.as_str()) {
+                let (builder, architecture) = found;
+                return Err(Error::new(format!(
+                    "the lock is for {builder} ({architecture}), not for {} ({})",
+                    self.name, self.architecture
+                )));
+            }
+        }
+        self.locks = locks;
+        Ok(self)
     }
 
     /// The lock of an image with `extras` on top of its own packages: the kept one, or one resolved now.
@@ -70,6 +93,10 @@ impl<'a> Distribution<'a> {
     /// # Errors
     /// When the packages cannot be resolved.
     pub fn lock(&self, kind: Kind, extras: &[String]) -> Result<Lock> {
+        if let Some(locks) = &self.locks {
+            let lock = if kind == Kind::Build { &locks.build } else { &locks.run };
+            return lock.with(extras).context(|| format!("cannot make the {} image once more", kind.name()));
+        }
         let path = self.cache.lock(&self.lock_name(kind, extras));
         let kept = Lock::read(&path)?;
         let below = if extras.is_empty() { None } else { Some(self.lock(kind, &[])?) };

@@ -31,6 +31,7 @@ mod publish;
 pub mod pull;
 pub mod rebase;
 pub mod referrers;
+pub mod repro;
 mod rootfs;
 pub mod run;
 pub mod sbom;

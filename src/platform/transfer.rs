@@ -238,6 +238,14 @@ impl Images<'_> {
         opened.images.iter().try_for_each(|one| self.fetch(opened, &one.image.layers))
     }
 
+    /// Brings one layer of what was opened into the store.
+    ///
+    /// # Errors
+    /// When it cannot be had.
+    pub fn bring_layer(&self, opened: &Opened, layer: &Layer) -> Result<()> {
+        self.fetch(opened, std::slice::from_ref(layer))
+    }
+
     fn put_index(&self, opened: &Opened) -> Result<()> {
         opened.index.iter().try_for_each(|index| self.store.put(&opened.root.media_type, index).map(drop))
     }

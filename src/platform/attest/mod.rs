@@ -187,7 +187,7 @@ impl Images<'_> {
     }
 
     /// The manifest of something that refers to an image.
-    fn referrer(&self, keeper: Keeper, descriptor: &Descriptor) -> Result<Manifest> {
+    pub(super) fn referrer(&self, keeper: Keeper, descriptor: &Descriptor) -> Result<Manifest> {
         let document = match keeper {
             Keeper::Registry(name) => self.registries.document(name, descriptor)?,
             Keeper::Layout(folder) => store::read_document(folder, descriptor)?,
@@ -196,7 +196,7 @@ impl Images<'_> {
     }
 
     /// A file of something that refers to an image.
-    fn file(&self, keeper: Keeper, file: &Descriptor) -> Result<Vec<u8>> {
+    pub(super) fn file(&self, keeper: Keeper, file: &Descriptor) -> Result<Vec<u8>> {
         match keeper {
             Keeper::Registry(name) => self.registries.file(name, file, LONGEST),
             Keeper::Layout(folder) => store::layout_file(folder, file, LONGEST),

@@ -1,6 +1,6 @@
 //! The built-in builders: their images are composed from Debian packages, their buildpacks are carried by this program.
 
-use super::{Builder, RunLock};
+use super::{Builder, Locks, RunLock};
 use crate::debian::{Kind, Lock, Mirrors};
 use crate::error::{Advice, Context, Result};
 use crate::image::{Digest, Platform};
@@ -40,13 +40,13 @@ pub fn has(name: &str) -> bool {
     BUILDERS.iter().any(|builder| builder.name == name)
 }
 
-/// Opens a built-in builder; composes its images at the first use.
+/// Opens a built-in builder; composes its images at the first use, from packages that are chosen then or that `locks` name.
 ///
 /// # Errors
 /// When there is no such builder, or its images cannot be composed.
-pub fn open<'a>(name: &str, mirrors: &'a Mirrors, images: &Images<'a>) -> Result<Builder<'a>> {
+pub fn open<'a>(name: &str, locks: Option<Arc<Locks>>, mirrors: &'a Mirrors, images: &Images<'a>) -> Result<Builder<'a>> {
     let built_in = find(name)?;
-    let distribution = Distribution::new(built_in.described(), images.platform, mirrors, images.store, images.output)?;
+    let distribution = Distribution::new(built_in.described(), images.platform, mirrors, images.store, images.output)?.with(locks)?;
     // Both locks before either image: the index that they are chosen from is let go when an image is composed.
     [Kind::Build, Kind::Run].iter().try_for_each(|kind| distribution.lock(*kind, &[]).map(drop))?;
     let (build, run) = (distribution.image(Kind::Build, &[])?, distribution.image(Kind::Run, &[])?);

@@ -17,7 +17,7 @@ pub mod suggest;
 
 pub use built_in::{Description, Versions, default_name, has as is_built_in, inspect as describe, run_image, update};
 pub use choice::{Choice, Options, Wish};
-pub use run_lock::RunLock;
+pub use run_lock::{Locks, RunLock};
 
 use super::base_image::Distribution;
 use super::images::{Images, InStore};
@@ -28,6 +28,7 @@ use crate::image::{Digest, Platform};
 use crate::lifecycle::documents::run::{RunImageNames, RunImages};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// A builder that is ready to build.
 pub struct Builder<'a> {
@@ -60,6 +61,8 @@ pub struct Wanted {
     pub near: Option<String>,
     /// What its images must be for, if that is not its own choice (CLI-30).
     pub platform: Option<Platform>,
+    /// The packages of a built-in builder's images, if this machine is not to choose them.
+    pub locks: Option<Arc<Locks>>,
 }
 
 /// Opens a builder: composes the images of a built-in one at its first use, brings those of any other into the store.
@@ -75,5 +78,5 @@ pub fn open<'a>(wanted: &Wanted, mirrors: &'a Mirrors, images: &Images<'a>) -> R
         return Err(Error::new(format!("the built-in builder `{}` has a run image of its own", wanted.builder))
             .hint("leave `--run-image` out, or name a builder's image with `--builder`"));
     }
-    built_in::open(&wanted.builder, mirrors, images)
+    built_in::open(&wanted.builder, wanted.locks.clone(), mirrors, images)
 }

@@ -1,11 +1,20 @@
-//! The exact state of a built-in builder's run image, as a file: whoever has it makes the same image, today or later.
+//! The exact state of a built-in builder's image, as a file: whoever has it makes the same image, today or later.
 
 use crate::debian::Lock;
 use crate::error::{Context, Error, Result};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
-/// Which packages a run image is made of.
+/// Which packages both images of a builder are made of, where not what this machine has chosen counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Locks {
+    /// Those of the build image.
+    pub build: RunLock,
+    /// Those of the run image.
+    pub run: RunLock,
+}
+
+/// Which packages an image is made of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunLock {
     /// The builder.
@@ -25,11 +34,34 @@ impl RunLock {
     /// When there is none, or it makes no sense.
     pub fn read(path: &Path) -> Result<Self> {
         let describe = || format!("cannot read the lock `{}`", path.display());
-        let lock: Self = toml::from_str(&std::fs::read_to_string(path).context(describe)?).context(describe)?;
+        Self::parse(&std::fs::read(path).context(describe)?).context(describe)
+    }
+
+    /// Reads the text of one.
+    ///
+    /// # Errors
+    /// When it makes no sense.
+    pub fn parse(text: &[u8]) -> Result<Self> {
+        let describe = || "the lock makes no sense";
+        let lock: Self = toml::from_slice(text).context(describe)?;
         if !lock.whole.contains(&lock.base) {
             return Err(Error::new("its packages are not those of the base, and more")).context(describe);
         }
         Ok(lock)
+    }
+
+    /// The packages of the image with `extras`.
+    ///
+    /// # Errors
+    /// When it is for others.
+    pub fn with(&self, extras: &[String]) -> Result<Lock> {
+        match extras {
+            [] => Ok(self.base.clone()),
+            extras if extras == self.packages => Ok(self.whole.clone()),
+            extras => {
+                Err(Error::new(format!("the lock is for the packages [{}], not for [{}]", self.packages.join(" "), extras.join(" "))))
+            }
+        }
     }
 
     /// Writes it.

@@ -4,7 +4,7 @@ mod document;
 mod files;
 mod packages;
 
-pub use document::ValueChange;
+pub use document::{ValueChange, changes as values};
 pub use files::{FileChange, FileState, Kind};
 pub use packages::PackageChange;
 
