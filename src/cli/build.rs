@@ -105,6 +105,7 @@ impl Arguments {
         let is_sent = self.publish || outputs.iter().any(|place| matches!(place, Place::Registry(_)));
         let attaching = self.attaching.open(is_sent)?;
         let (registries, config) = self.registries.open()?;
+        let trust = config.trust()?;
         let pull = self.pull_policy.or(config.pull).unwrap_or_default();
         let inputs::Opened { source, project, rules, exec_env } = opened;
         let builder = self.builder.or_else(|| project.builder.clone()).or_else(|| config.default_builder.clone());
@@ -143,6 +144,7 @@ impl Arguments {
             attaching,
             publish: self.publish,
             previous_image: self.previous_image.as_deref().map(Place::parse).transpose()?,
+            trust,
             registries: registries.into(),
             pull: if session.offline { Pull::Never } else { pull },
             source_date_epoch: match &self.creation_time {

@@ -2,6 +2,7 @@
 
 mod lists;
 mod registries;
+mod trust;
 
 use super::Session;
 use crate::error::{Advice, Context, Error, Result};
@@ -45,6 +46,8 @@ enum Command {
     RunImageMirrors(lists::RunImageMirrors),
     /// Registries that have the images of others too, and are asked first.
     RegistryMirrors(lists::RegistryMirrors),
+    /// Builders and run images that must be signed.
+    Trust(trust::Trusted),
     /// Registries of buildpacks.
     Registries(registries::Registries),
 }
@@ -71,6 +74,7 @@ impl Arguments {
             Command::TrustedBuilders(list) => list.run(&path, session),
             Command::RunImageMirrors(list) => list.run(&path, session),
             Command::RegistryMirrors(list) => list.run(&path, session),
+            Command::Trust(trust) => trust.run(&path, session),
             Command::Registries(registries) => registries.run(&path, session),
         }?;
         Ok(0)

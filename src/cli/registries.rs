@@ -5,6 +5,7 @@ use crate::daemon::Settings;
 use crate::error::Result;
 use crate::image::Platform;
 use crate::output::Output;
+use crate::platform::attest::Trust;
 use crate::platform::config::{self, Config};
 use crate::platform::images::Images;
 use crate::platform::pull::Pull;
@@ -30,13 +31,22 @@ pub(super) struct Everywhere<'a> {
     store: Store,
     registries: Registries,
     engine: Settings,
+    trust: Trust,
     output: &'a Output,
 }
 
 impl Everywhere<'_> {
     /// Images for a platform.
     pub fn images<'a>(&'a self, pull: Pull, platform: &'a Platform) -> Images<'a> {
-        Images { store: &self.store, registries: &self.registries, pull, engine: &self.engine, platform, output: self.output }
+        Images {
+            store: &self.store,
+            registries: &self.registries,
+            pull,
+            engine: &self.engine,
+            platform,
+            trust: &self.trust,
+            output: self.output,
+        }
     }
 }
 
@@ -45,7 +55,7 @@ impl Reach {
     pub fn everywhere<'a>(&self, session: &Session<'a>) -> Result<Everywhere<'a>> {
         let (registries, config) = self.open()?;
         let engine = Settings::read(|name| std::env::var_os(name));
-        Ok(Everywhere { config, store: session.store()?, registries, engine, output: session.output })
+        Ok(Everywhere { trust: config.trust()?, config, store: session.store()?, registries, engine, output: session.output })
     }
 
     /// The registries, with the user's credentials and mirrors, and the user's configuration.

@@ -85,6 +85,7 @@ impl Arguments {
             return Err(Error::new(format!("the build saw folders of its machine at {}, which nobody recorded", asked.volumes.join(", "))));
         }
         let (registries, config) = self.registries.open()?;
+        let trust = config.trust()?;
         let given = Variable::collect(&[], &self.env, |name| std::env::var(name).ok())?;
         let platform: Platform = asked.platform.parse()?;
         let platforms = if platform == Platform::here() { Vec::new() } else { vec![platform] };
@@ -118,6 +119,7 @@ impl Arguments {
             host: Host::read(|name| std::env::var_os(name), true)?,
             mirrors: self.mirrors.read()?,
             attaching: Attaching::default(),
+            trust,
             publish: false,
             previous_image: None,
             registries: registries.into(),

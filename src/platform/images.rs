@@ -1,5 +1,6 @@
 //! Brings images into the store from where they are: OCI layouts, archives, engines, registries.
 
+use super::attest::Trust;
 use super::base_image::BaseImage;
 use super::place::Place;
 use super::pull::Pull;
@@ -60,16 +61,24 @@ pub struct Images<'a> {
     pub engine: &'a daemon::Settings,
     /// What images are to be for, where there is a choice.
     pub platform: &'a Platform,
+    /// Which images must be signed.
+    pub trust: &'a Trust,
     /// What a person reads.
     pub output: &'a Output,
 }
 
 impl Images<'_> {
-    /// Brings an image into the store.
+    /// Brings an image into the store; one that must be signed only if it is.
     ///
     /// # Errors
-    /// When it is not to be had, or damaged.
+    /// When it is not to be had, damaged, or not signed as it must be.
     pub fn bring(&self, place: &Place) -> Result<InStore> {
+        let image = self.bring_any(place)?;
+        self.check_trust(&image)?;
+        Ok(image)
+    }
+
+    fn bring_any(&self, place: &Place) -> Result<InStore> {
         let named = |name: &Reference, stored| Ok(InStore { name: name.familiar(), stored, engine_id: None });
         match place {
             Place::Layout { folder, tag } => {

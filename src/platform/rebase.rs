@@ -278,6 +278,7 @@ fn bring(place: &Place, request: &Request, app: &App, images: &Images) -> Result
     if let (true, Place::Name(name) | Place::Registry(name)) = (request.is_published(), place)
         && let Lookup::Found(remote) = images.registries.find_for(name, images.platform)?
     {
+        images.check_signed(name, &remote.manifest.digest)?;
         let (reference, registry) = (remote.identifier(), Some(remote.name));
         return Ok(RunImage { name: name.to_string(), reference, image: remote.image, registry, lock: None });
     }

@@ -5,6 +5,7 @@ mod keys;
 mod published;
 mod rebased;
 mod signed;
+mod trust;
 
 use crate::support::{Machine, Registry, run, succeed};
 use std::path::{Path, PathBuf};

@@ -4,9 +4,11 @@
 mod about;
 mod layers;
 mod tags;
+mod trust;
 pub mod verify;
 
 pub use about::{About, Kind};
+pub use trust::Trust;
 
 use super::images::Images;
 use super::place::Place;

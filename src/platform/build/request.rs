@@ -8,7 +8,7 @@ use crate::image::{Platform, Reference};
 use crate::lifecycle::documents::project_metadata::ProjectMetadata;
 use crate::output::Output;
 use crate::platform::app::{Rules, Source};
-use crate::platform::attest::{Attaching, Documents};
+use crate::platform::attest::{Attaching, Documents, Trust};
 use crate::platform::builder::{Choice, Wanted};
 use crate::platform::environment::Variable;
 use crate::platform::host::Host;
@@ -73,6 +73,8 @@ pub struct Request {
     pub previous_image: Option<Place>,
     /// Where images come from that the store does not have.
     pub registries: Arc<Registries>,
+    /// Which images must be signed.
+    pub trust: Trust,
     /// When registries are asked.
     pub pull: Pull,
     /// Which engine is meant.
@@ -100,7 +102,7 @@ impl Request {
     }
 
     pub(super) fn images<'a>(&'a self, platform: &'a Platform, store: &'a Store, output: &'a Output) -> Images<'a> {
-        Images { store, registries: &self.registries, pull: self.pull, engine: &self.engine, platform, output }
+        Images { store, registries: &self.registries, pull: self.pull, engine: &self.engine, platform, trust: &self.trust, output }
     }
 
     /// Paths that are no source though they may lie in it.

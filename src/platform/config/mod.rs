@@ -5,6 +5,7 @@ mod edit;
 
 pub use edit::Edit;
 
+use super::attest::Trust;
 use super::buildpackage::OFFICIAL;
 use super::pull::Pull;
 use crate::error::{Advice, Context, Error, Result};
@@ -36,8 +37,19 @@ pub struct Config {
     pub default_registry: Option<String>,
     /// Mirrors of registries, by the registries' names; `*` stands for all.
     pub registry_mirrors: BTreeMap<String, String>,
+    /// Images that must be signed.
+    pub signed_images: Vec<SignedImages>,
     /// Beginnings of images' names that may be reached without encryption.
     pub insecure_registries: Vec<String>,
+}
+
+/// Images that must be signed.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct SignedImages {
+    /// A pattern of their names.
+    pub pattern: String,
+    /// The text of the public key.
+    pub key: String,
 }
 
 /// A registry of buildpacks.
@@ -66,6 +78,8 @@ struct Document {
     default_registry: Option<String>,
     #[serde(default)]
     registry_mirrors: BTreeMap<String, String>,
+    #[serde(default)]
+    signed_images: Vec<SignedImages>,
     #[serde(default)]
     insecure_registries: Vec<String>,
 }
@@ -106,6 +120,14 @@ impl Config {
         self.trusted_builders.iter().any(|trusted| full(trusted) == full(builder))
     }
 
+    /// Which images must be signed.
+    ///
+    /// # Errors
+    /// When a rule makes no sense.
+    pub fn trust(&self) -> Result<Trust> {
+        self.signed_images.iter().try_fold(Trust::default(), |trust, rule| trust.with(&rule.pattern, &rule.key))
+    }
+
     /// Reads the file; nothing is configured where there is none.
     ///
     /// # Errors
@@ -130,6 +152,7 @@ impl Config {
             default_registry: document.default_registry,
             pull: document.pull_policy.map(|policy| policy.parse()).transpose()?,
             registry_mirrors: document.registry_mirrors,
+            signed_images: document.signed_images,
             insecure_registries: document.insecure_registries,
         })
     }
