@@ -269,7 +269,7 @@ fn a_builder_is_looked_at_here_and_in_its_registry() {
     let inspect = |machine: &Machine, more: &[&str]| succeed(machine.command(&["builder", "inspect", &name]).args(more));
     let found: Value = serde_json::from_str(&inspect(&far, &["--output", "json"])).unwrap();
     assert!(
-        found.get("local_info").is_none()
+        found["local_info"].is_null()
             && !far.store.join("blobs/sha256").read_dir().unwrap().any(|blob| blob.unwrap().metadata().unwrap().len() > 1 << 16)
     );
     let both: Value = serde_json::from_str(&inspect(&machine, &["--output", "json"])).unwrap();

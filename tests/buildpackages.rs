@@ -43,7 +43,7 @@ pub fn members(machine: &Machine, name: &str) -> Vec<Vec<String>> {
         let mut archive = tar::Archive::new(flate2::read::MultiGzDecoder::new(file));
         let line = |entry: tar::Entry<'_, _>| {
             let header = entry.header();
-            let ids = (header.uid().unwrap(), header.gid().unwrap(), header.mtime().unwrap());
+            let ids = (header.uid().unwrap_or_default(), header.gid().unwrap_or_default(), header.mtime().unwrap());
             format!("{:o} {}/{} {} {}", header.mode().unwrap(), ids.0, ids.1, ids.2, String::from_utf8_lossy(&entry.path_bytes()))
         };
         archive.entries().unwrap().map(|entry| line(entry.unwrap())).collect()

@@ -32,6 +32,7 @@ mod platforms;
 mod project;
 mod publish;
 mod rebase;
+mod records;
 mod reference;
 mod registry;
 mod repro;

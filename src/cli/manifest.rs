@@ -93,7 +93,8 @@ enum Format {
     #[default]
     Oci,
     /// A manifest list of Docker's schema 2.
-    V2s2,
+    #[value(alias = "v2s2")]
+    Docker,
 }
 
 impl Arguments {
@@ -112,7 +113,7 @@ impl Command {
                 let name = Reference::parse_new(&list)?;
                 let form = match format {
                     Format::Oci => Form::Oci,
-                    Format::V2s2 => Form::Docker,
+                    Format::Docker => Form::Docker,
                 };
                 lists.create(&name, &parse_all(&images)?, form)?;
                 if publish {

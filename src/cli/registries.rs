@@ -78,6 +78,7 @@ impl Reach {
     }
 }
 
-fn configuration() -> Result<Config> {
+/// The user's configuration.
+pub(super) fn configuration() -> Result<Config> {
     config::path(|name| std::env::var_os(name)).map_or_else(|| Ok(Config::default()), |path| Config::read(&path))
 }

@@ -14,7 +14,7 @@ pub use config::{CREATED, Config, History, RunConfig, host_architecture};
 pub use digest::Digest;
 pub use hashing::Hashing;
 pub use json::to_json;
-pub use manifest::{Descriptor, Index, Manifest, Referring, layout, media_type};
+pub use manifest::{Descriptor, Index, Manifest, Referring, layout, media_type, null_is_empty};
 pub use platform::{Platform, platforms};
 pub use reference::Reference;
 

@@ -2,6 +2,7 @@
 
 use super::super::Session;
 use super::super::making::Getting;
+use super::super::registries::configuration;
 use super::super::written::Format;
 use crate::error::Result;
 use crate::platform::builder::inspect::{Entry, Info, Inspection, inspect};
@@ -42,7 +43,7 @@ impl Arguments {
             return Ok(0);
         }
         let depth = self.depth.and_then(|depth| usize::try_from(depth).ok());
-        let found = self.getting.with(session, |sources| inspect(&self.name, depth, sources.images))?;
+        let found = self.getting.with(session, |sources| inspect(&self.name, depth, sources.images, &configuration()?))?;
         self.output.print(&found, || text(&found), session)?;
         Ok(0)
     }
@@ -75,9 +76,8 @@ fn of(info: &Info) -> String {
             if versions.deprecated.is_empty() { String::new() } else { format!(" (deprecated: {})", versions.deprecated.join(", ")) };
         line(name, &format!("{}{deprecated}", versions.supported.join(", ")));
     }
-    for names in &info.run_images {
-        let mirrors = if names.mirrors.is_empty() { String::new() } else { format!(" (mirrors: {})", names.mirrors.join(", ")) };
-        line("run image", &format!("{}{mirrors}", names.image));
+    for image in &info.run_images {
+        line("run image", &format!("{}{}", image.name, if image.user_configured { " (of your configuration)" } else { "" }));
     }
     for (title, modules, order) in
         [("buildpacks", &info.buildpacks, &info.detection_order), ("extensions", &info.extensions, &info.order_extensions)]
@@ -92,6 +92,11 @@ fn of(info: &Info) -> String {
             text.push_str(&format!("    {name:longest$}  {title}\n"));
         }
         text.push_str(&format!("\n  order of {title}\n"));
+        // Extensions are not grouped.
+        if order.iter().any(|entry| !entry.id.is_empty()) {
+            entries(order, 4, &mut text);
+            continue;
+        }
         for (at, group) in order.iter().enumerate() {
             text.push_str(&format!("    group {}\n", at + 1));
             entries(&group.buildpacks, 6, &mut text);

@@ -2,7 +2,7 @@
 
 use super::{json_of_toml, toml_of_json};
 use crate::error::{Context, Error, Result};
-use crate::image::to_json;
+use crate::image::{null_is_empty, to_json};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -92,7 +92,7 @@ pub struct RunImageMetadata {
     #[serde(skip_serializing_if = "String::is_empty")]
     pub image: String,
     /// Other names of it.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "null_is_empty")]
     pub mirrors: Vec<String>,
 }
 
@@ -112,7 +112,7 @@ pub struct StackRunImage {
     #[serde(skip_serializing_if = "String::is_empty")]
     pub image: String,
     /// Other names of it.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "null_is_empty")]
     pub mirrors: Vec<String>,
 }
 

@@ -6,6 +6,7 @@ use crate::error::{Context, Result};
 use crate::image::Image;
 use crate::lifecycle::documents::run::RunImageNames;
 use crate::platform::buildpackage::{LAYERS_LABELS, ModuleLayers, module_layers};
+use crate::platform::config::Config;
 use crate::platform::images::Images;
 use crate::platform::place::Place;
 use crate::platform::transfer::Extent;
@@ -17,12 +18,24 @@ use serde::de::DeserializeOwned;
 pub struct Inspection {
     /// Its name.
     pub builder_name: String,
+    /// Whether the user trusts it.
+    pub trusted: bool,
+    /// Whether builds use it that name none.
+    pub default: bool,
     /// What its registry has.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub remote_info: Option<Info>,
     /// What this machine has.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub local_info: Option<Info>,
+}
+
+/// A name of a run image.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct RunImage {
+    /// It.
+    pub name: String,
+    /// Whether the user's configuration says so, not the builder.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub user_configured: bool,
 }
 
 /// What a builder says of itself.
@@ -38,16 +51,16 @@ pub struct Info {
     pub stack: Option<Stack>,
     /// Its lifecycle.
     pub lifecycle: Lifecycle,
-    /// The run images that it offers.
-    pub run_images: Vec<RunImageNames>,
-    /// Its buildpacks.
+    /// All names of the run images that it offers, in the order in which they are tried.
+    pub run_images: Vec<RunImage>,
+    /// Its buildpacks, sorted.
     pub buildpacks: Vec<ModuleInfo>,
     /// The groups that are tried.
     pub detection_order: Vec<Entry>,
     /// Its extensions.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub extensions: Vec<ModuleInfo>,
-    /// The groups of extensions.
+    /// Extensions in the order in which they are tried.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub order_extensions: Vec<Entry>,
 }
@@ -94,14 +107,21 @@ pub struct Entry {
 ///
 /// # Errors
 /// When it is nowhere, or is no builder.
-pub fn inspect(text: &str, depth: Option<usize>, images: &Images) -> Result<Inspection> {
+pub fn inspect(text: &str, depth: Option<usize>, images: &Images, config: &Config) -> Result<Inspection> {
     let place = Place::parse(text)?;
-    let of = |image: &Image| info(image, depth).context(|| format!("cannot read `{text}`"));
+    let inspection = |remote_info, local_info| Inspection {
+        builder_name: text.into(),
+        trusted: config.trusts(text),
+        default: config.default_builder.as_deref() == Some(text),
+        remote_info,
+        local_info,
+    };
+    let of = |image: &Image| info(image, depth, &config.run_images).context(|| format!("cannot read `{text}`"));
     let read = |place: &Place| images.open(place, Extent::One).and_then(|opened| of(opened.image()?));
     let Place::Name(name) = &place else {
         let found = Some(read(&place)?);
         let (remote_info, local_info) = if matches!(place, Place::Registry(_)) { (found, None) } else { (None, found) };
-        return Ok(Inspection { builder_name: text.into(), remote_info, local_info });
+        return Ok(inspection(remote_info, local_info));
     };
     let local_info = images.store.find(name)?.map(|stored| of(&stored.image)).transpose()?;
     // Nobody means Docker's registry by a name of this machine's.
@@ -116,10 +136,10 @@ pub fn inspect(text: &str, depth: Option<usize>, images: &Images) -> Result<Insp
             }
         },
     };
-    Ok(Inspection { builder_name: text.into(), remote_info, local_info })
+    Ok(inspection(remote_info, local_info))
 }
 
-fn info(image: &Image, depth: Option<usize>) -> Result<Info> {
+fn info(image: &Image, depth: Option<usize>, mirrors: &[RunImageNames]) -> Result<Info> {
     let metadata = Metadata::read(image)?;
     let [(_, buildpacks), (_, extensions)] = LAYERS_LABELS.map(|(kind, label)| (kind, module_layers(image, label)));
     let order = |label: &str, layers: &ModuleLayers| -> Result<Vec<Entry>> {
@@ -130,7 +150,7 @@ fn info(image: &Image, depth: Option<usize>) -> Result<Info> {
         .map(|id| Ok::<_, crate::error::Error>(Stack { id: id.into(), mixins: json(image, STACK_MIXINS)? }))
         .transpose()?;
     Ok(Info {
-        run_images: metadata.run_images(),
+        run_images: run_images(&metadata.run_images(), mirrors),
         description: metadata.description,
         created_by: metadata.created_by,
         stack,
@@ -139,11 +159,25 @@ fn info(image: &Image, depth: Option<usize>) -> Result<Info> {
             buildpack_apis: metadata.lifecycle.apis.buildpack,
             platform_apis: metadata.lifecycle.apis.platform,
         },
-        buildpacks: metadata.buildpacks.unwrap_or_default(),
+        buildpacks: sorted(metadata.buildpacks),
         detection_order: order(ORDER, &buildpacks?)?,
-        extensions: metadata.extensions.unwrap_or_default(),
-        order_extensions: order(ORDER_EXTENSIONS, &extensions?)?,
+        extensions: sorted(metadata.extensions),
+        order_extensions: order(ORDER_EXTENSIONS, &extensions?)?.into_iter().flat_map(|group| group.buildpacks).collect(),
     })
+}
+
+fn sorted(modules: Option<Vec<ModuleInfo>>) -> Vec<ModuleInfo> {
+    let mut modules = modules.unwrap_or_default();
+    modules.sort_by(|one, other| (&one.id, &one.version).cmp(&(&other.id, &other.version)));
+    modules
+}
+
+/// The user's own mirrors come first.
+fn run_images(offered: &[RunImageNames], mirrors: &[RunImageNames]) -> Vec<RunImage> {
+    let name = |user_configured| move |name: &str| RunImage { name: name.into(), user_configured };
+    let own = mirrors.iter().filter(|names| offered.iter().any(|offered| offered.image == names.image));
+    let own = own.flat_map(|names| names.mirrors.iter().map(String::as_str)).map(name(true));
+    own.chain(offered.iter().flat_map(RunImageNames::all).map(name(false))).collect()
 }
 
 /// What a label holds as JSON; nothing where there is none, or `null`.

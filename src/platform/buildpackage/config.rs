@@ -103,7 +103,7 @@ impl Config {
         let toml = ModuleToml::parse(&text, Kind::Buildpack).context(|| format!("cannot read `{}`", path.display()))?;
         // A target without a processor names no image of its own.
         let own: Vec<Target> = toml.targets.into_iter().filter(|target| !target.arch.is_empty()).collect();
-        Ok(if toml.order.is_empty() && self.targets.is_empty() && own.len() > 1 { own } else { of_config() })
+        Ok(if toml.order.is_empty() && self.targets.is_empty() && !own.is_empty() { own } else { of_config() })
     }
 
     /// Checks that what the package is composed of is there for every machine (PKG-19).

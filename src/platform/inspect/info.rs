@@ -66,7 +66,7 @@ impl Info {
             run_images: more.map(|name| RunImage { name, user_configured: true }).chain(own).collect(),
             buildpacks: list(&build["buildpacks"]).iter().map(module).collect(),
             extensions: list(&build["extensions"]).iter().map(module).collect(),
-            processes: list(&build["processes"]).iter().map(|found| process(found, &default)).collect(),
+            processes: list(&build["processes"]).iter().map(|found| process(found, &default, &image.config.config.working_dir)).collect(),
             // CLI-42.
             rebasable: image.label("io.buildpacks.rebasable") != Some("false"),
         }
@@ -92,7 +92,7 @@ fn module(value: &Value) -> Module {
 }
 
 /// A command is one word, or since Platform API 0.10 a list: its first word is the command then, as `pack` shows it.
-fn process(value: &Value, default: &str) -> Process {
+fn process(value: &Value, default: &str, image: &str) -> Process {
     let words: Vec<String> = match &value["command"] {
         Value::Array(words) => words.iter().map(text).collect(),
         word => vec![text(word)],
@@ -104,7 +104,8 @@ fn process(value: &Value, default: &str) -> Process {
         command,
         default: !default.is_empty() && text(&value["type"]) == default,
         args: more.into_iter().chain(list(&value["args"]).iter().map(text)).collect(),
-        working_dir: text(&value["working-dir"]),
+        // Where a process names none, it starts where the image does.
+        working_dir: Some(text(&value["working-dir"])).filter(|folder| !folder.is_empty()).unwrap_or_else(|| image.to_string()),
     }
 }
 
