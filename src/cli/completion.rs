@@ -1,6 +1,6 @@
 //! `cooper completion`: what shells complete, and `cooper man`: manual pages.
 
-use super::{CommandLine, Session};
+use super::{CommandLine, Session, examples};
 use crate::error::{Context, Error, Result};
 use clap::{CommandFactory, ValueEnum};
 use clap_complete::Shell;
@@ -38,7 +38,7 @@ pub struct ManArguments {
 
 impl ManArguments {
     pub(super) fn run(&self, session: &Session) -> Result<u8> {
-        let mut command = CommandLine::command().disable_help_subcommand(true);
+        let mut command = examples::with(CommandLine::command()).disable_help_subcommand(true);
         command.build();
         let Some(folder) = &self.output_dir else {
             session.print(page(&command)?.trim_end())?;

@@ -10,6 +10,7 @@ mod config;
 mod copy;
 mod diff;
 mod doctor;
+mod examples;
 mod images;
 mod inspect;
 mod key;
@@ -38,13 +39,14 @@ use crate::error::{Error, Result};
 use crate::output::{Colour, Output, Settings, Verbosity};
 use crate::platform::buildpackage::Kind;
 use crate::store::Store;
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// Runs the command that `arguments` name and returns the exit code of the program.
 pub fn run(arguments: impl Iterator<Item = OsString>) -> u8 {
-    let line = match CommandLine::try_parse_from(arguments) {
+    let parsed = examples::with(CommandLine::command()).try_get_matches_from(arguments);
+    let line = match parsed.and_then(|matches| CommandLine::from_arg_matches(&matches)) {
         Ok(line) => line,
         Err(error) => {
             let code = u8::try_from(error.exit_code()).unwrap_or(2);

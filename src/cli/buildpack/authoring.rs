@@ -7,7 +7,7 @@ use crate::image::Reference;
 use crate::platform::buildpackage::request::{Requested, entry, entry_of, request};
 use crate::platform::buildpackage::skeleton::{self, Skeleton};
 use crate::platform::buildpackage::validate::{Finding, Severity, validate};
-use crate::platform::buildpackage::{Kind, Locator, Package, Sources, Target, place};
+use crate::platform::buildpackage::{Group, Kind, Locator, Package, Sources, Target, place};
 use clap::ValueEnum;
 use std::path::{Path, PathBuf};
 
@@ -62,6 +62,9 @@ pub struct Validate {
 pub struct Inspect {
     /// Folder, file, image or ID of a registry.
     what: String,
+    /// How many levels of composed buildpacks to show in the order [default: all].
+    #[arg(long, short, allow_negative_numbers = true, value_name = "LEVELS")]
+    depth: Option<i64>,
     /// How to write it.
     #[arg(long, short, value_enum, default_value_t)]
     output: Format,
@@ -186,17 +189,33 @@ impl Inspect {
                     if !targets.is_empty() {
                         text.push_str(&format!("  for     {}\n", targets.join(", ")));
                     }
-                    for (at, group) in toml.order.iter().enumerate() {
-                        let optional = |entry: &crate::platform::buildpackage::OrderEntry| if entry.optional { " (optional)" } else { "" };
-                        let names: Vec<String> =
-                            group.group.iter().map(|entry| format!("{}@{}{}", entry.id, entry.version, optional(entry))).collect();
-                        text.push_str(&format!("  group {} {}\n", at + 1, names.join(", ")));
-                    }
+                }
+                if !package.main.toml.order.is_empty() {
+                    text.push_str("\norder\n");
+                    let depth = self.depth.and_then(|depth| usize::try_from(depth).ok()).unwrap_or(usize::MAX);
+                    order(&package, &package.main.toml.order, depth, 2, &mut text);
                 }
                 session.print(&text)?;
             }
         }
         Ok(0)
+    }
+}
+
+/// The groups that a composed buildpack stands for, and below each buildpack its own, as far as `depth` goes.
+fn order(package: &Package, groups: &[Group], depth: usize, indent: usize, text: &mut String) {
+    // A buildpack that is composed of itself ends too.
+    const DEEPEST: usize = 32;
+    let Some(depth) = depth.min(DEEPEST).checked_sub(1) else { return };
+    for (at, group) in groups.iter().enumerate() {
+        text.push_str(&format!("{:indent$}group {}\n", "", at + 1));
+        for entry in &group.group {
+            let optional = if entry.optional { "  (optional)" } else { "" };
+            text.push_str(&format!("{:indent$}  {}@{}{optional}\n", "", entry.id, entry.version));
+            if let Some(module) = package.modules().find(|module| module.is(Kind::Buildpack, &entry.id, &entry.version)) {
+                order(package, &module.toml.order, depth, indent + 4, text);
+            }
+        }
     }
 }
 

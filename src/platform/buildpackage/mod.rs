@@ -23,7 +23,7 @@ pub use tree::{place, shared_layer};
 use super::images::{Images, InStore};
 use super::place::Place;
 use crate::buildpack::ModuleToml;
-pub use crate::buildpack::{Kind, OrderEntry, Target};
+pub use crate::buildpack::{Group, Kind, Target};
 use crate::error::{Advice, Context, Error, Result};
 use crate::image::{Layer, Platform, Reference};
 use crate::registry::Member;
