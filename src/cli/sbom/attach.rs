@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 /// Attach an SBOM document to an image in a registry or a layout, where scanners look for it; of an index, to the image for one platform.
 #[derive(clap::Args)]
-#[command(after_help = "Example:\n  cooper sbom attach registry.example/team/app:1 sbom.spdx.json --type spdx --sign cosign.key")]
+#[command(after_help = "Examples:\n  cooper sbom attach registry.example/team/app:1 sbom.spdx.json --type spdx --sign cosign.key")]
 pub struct Arguments {
     /// The image, in a registry or as `oci:DIR[:TAG]`.
     image: String,
