@@ -17,9 +17,15 @@ pub struct Inventory {
 }
 
 impl Inventory {
-    /// Adds a package; what is said of one that is known is joined.
-    pub fn add(&mut self, package: Package) {
-        match self.packages.entry(package.key()) {
+    /// Adds a package; what is said of one that is known is joined. Returns its key.
+    pub fn add(&mut self, package: Package) -> String {
+        let key = package.key();
+        self.add_as(key.clone(), package);
+        key
+    }
+
+    fn add_as(&mut self, key: String, package: Package) {
+        match self.packages.entry(key) {
             Entry::Vacant(vacant) => drop(vacant.insert(package)),
             Entry::Occupied(mut known) => known.get_mut().join(package),
         }
@@ -27,7 +33,7 @@ impl Inventory {
 
     /// Adds all packages of another.
     pub fn join(&mut self, other: Self) {
-        other.packages.into_values().for_each(|package| self.add(package));
+        other.packages.into_iter().for_each(|(key, package)| self.add_as(key, package));
         self.distribution = self.distribution.take().or(other.distribution);
     }
 

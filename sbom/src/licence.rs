@@ -29,6 +29,10 @@ impl Licence {
         if ["", "unknown", "noassertion", "none", "n/a"].contains(&text.to_ascii_lowercase().as_str()) {
             return None;
         }
+        // Most are one of the list.
+        if spdx::license_id(text).is_some_and(|id| !id.is_deprecated()) {
+            return Some(Self { expression: text.to_string(), texts: BTreeMap::new() });
+        }
         if text.len() <= LONGEST_TEXT
             && let Some(expression) = canonical(text).or_else(|| names::known(text).map(str::to_string))
         {
@@ -151,7 +155,7 @@ fn canonical(text: &str) -> Option<String> {
 /// A word of an expression with the letters of SPDX's list, where it is an identifier but for their case.
 fn cased(word: &str) -> String {
     let id = word.trim_end_matches([' ', '(', ')', '/', '+']);
-    let is_known = id.is_empty() || spdx::license_id(id).is_some();
+    let is_known = ["", "AND", "OR", "WITH"].contains(&id) || spdx::license_id(id).is_some();
     let mut known = spdx::identifiers::LICENSES.iter().map(|licence| licence.name);
     match known.find(|name| !is_known && name.eq_ignore_ascii_case(id)) {
         Some(name) => format!("{name}{}", &word[id.len()..]),

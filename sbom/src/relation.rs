@@ -38,7 +38,7 @@ mod tests {
         let status = "Package: a\nVersion: 1\nDepends: b (>= 1), virtual, gone | c:any, a\n\nPackage: b\nVersion: 1\n\n\
                       Package: c\nVersion: 1\nProvides: virtual (= 1), x\n";
         let mut inventory = Inventory::default();
-        dpkg::packages(status, None).into_iter().for_each(|package| inventory.add(package));
+        dpkg::packages(status, None).into_iter().for_each(|package| drop(inventory.add(package)));
         connect(&mut inventory);
         let depends: Vec<_> = inventory.packages().next().unwrap().depends.iter().cloned().collect();
         assert_eq!(depends, ["pkg:deb/debian/b@1", "pkg:deb/debian/c@1"]);

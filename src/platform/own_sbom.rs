@@ -27,7 +27,7 @@ pub fn of_lifecycle() -> [(&'static str, Vec<u8>); 3] {
 impl Component {
     fn documents(&self) -> [(&'static str, Vec<u8>); 3] {
         let mut inventory = Inventory::default();
-        self.crates.lines().filter_map(|line| self.package(line)).for_each(|package| inventory.add(package));
+        self.crates.lines().filter_map(|line| self.package(line)).for_each(|package| drop(inventory.add(package)));
         let version = env!("CARGO_PKG_VERSION");
         let document = Document { name: self.name, created: CREATED, tool: "cooper", version, subject: None, notes: &[] };
         Format::ALL.map(|format| (format.ending(), sbom::write(format, &inventory, &document)))

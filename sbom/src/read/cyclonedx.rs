@@ -53,10 +53,10 @@ fn add(component: &Value, inventory: &mut Inventory, keys: &mut HashMap<String, 
     } else if !OTHERS.contains(&kind)
         && let Some(package) = package(component)
     {
+        let key = inventory.add(package);
         if let Some(reference) = component["bom-ref"].as_str() {
-            keys.insert(reference.to_string(), package.key());
+            keys.insert(reference.to_string(), key);
         }
-        inventory.add(package);
     }
     list(&component["components"]).for_each(|component| add(component, inventory, keys));
 }

@@ -38,8 +38,7 @@ pub(super) fn read(document: &[u8]) -> Result<Inventory, Unreadable> {
     let (mut inventory, mut keys) = (Inventory::default(), HashMap::new());
     for entry in document.packages.unwrap_or_default().into_iter().filter_map(entry) {
         if let Some(package) = package(&entry, &texts) {
-            keys.insert(text(&entry, "SPDXID"), package.key());
-            inventory.add(package);
+            keys.insert(text(&entry, "SPDXID"), inventory.add(package));
         }
     }
     let mut edges: BTreeMap<&str, Vec<String>> = BTreeMap::new();

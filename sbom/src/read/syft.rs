@@ -25,8 +25,7 @@ pub(super) fn read(document: &[u8]) -> Result<Inventory, Unreadable> {
     let (mut inventory, mut keys) = (Inventory::default(), HashMap::new());
     for artifact in document.artifacts.unwrap_or_default().into_iter().filter_map(entry).map(lower) {
         if let Some(package) = package(&artifact) {
-            keys.insert(text(&artifact, "id"), package.key());
-            inventory.add(package);
+            keys.insert(text(&artifact, "id"), inventory.add(package));
         }
     }
     let mut edges: BTreeMap<&str, Vec<String>> = BTreeMap::new();

@@ -61,10 +61,9 @@ pub struct ImageLayer {
 
 /// Writes a document.
 pub fn write(format: Format, inventory: &Inventory, document: &Document) -> Vec<u8> {
-    let identity = identity(inventory, document);
     let mut written = match format {
-        Format::CycloneDx => cyclonedx::write(inventory, document, &identity),
-        Format::Spdx => spdx::write(inventory, document, &identity),
+        Format::CycloneDx => cyclonedx::write(inventory, document, &identity(inventory, document)),
+        Format::Spdx => spdx::write(inventory, document, &identity(inventory, document)),
         Format::Syft => syft::write(inventory, document),
     }
     // Writing to memory cannot fail, and every value here is JSON.
