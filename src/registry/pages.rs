@@ -25,6 +25,8 @@ pub(super) fn pages<T: DeserializeOwned>(
         let page = repeatedly(|| {
             let response = session.send(&call)?;
             if is_absent(&response) {
+                // A connection whose answer nobody read cannot be used again.
+                response.bytes(LONGEST)?;
                 return Ok(None);
             }
             if response.status() != 200 {

@@ -146,8 +146,9 @@ fn a_rebase_in_a_registry_takes_ten_requests_over_one_connection() {
         !requests.iter().any(|request| request.starts_with("GET ") && layers.iter().any(|layer| request.contains(layer))),
         "{requests:#?}"
     );
-    // One more connection shows that the registry speaks no TLS.
-    assert_eq!(connections.load(Ordering::Relaxed) - before, 2);
+    // One more connection shows that the registry speaks no TLS, and one may be opened while the first is being given back.
+    let opened = connections.load(Ordering::Relaxed) - before;
+    assert!((2..=3).contains(&opened), "{opened} {requests:#?}");
     let digest = meant(&registry, "team/app");
     assert_ne!(digest, images.app.digest);
     // Nothing to do is found out with four.

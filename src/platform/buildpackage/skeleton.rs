@@ -40,7 +40,7 @@ const DETECT: &str = include_str!("skeleton/bash.detect");
 const BUILD: &str = include_str!("skeleton/bash.build");
 const GENERATE: &str = include_str!("skeleton/bash.generate");
 const CARGO: &str = include_str!("skeleton/rust.Cargo.toml");
-const MAIN: &str = include_str!("skeleton/rust.main.rs");
+const MAIN: &str = include_str!("skeleton/rust.main");
 const COMPILE: &str = include_str!("skeleton/rust.compile");
 
 /// A test of a new buildpack.
