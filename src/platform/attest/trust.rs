@@ -34,8 +34,10 @@ impl Trust {
 
     /// The keys of which one must have signed an image; none where it need not be signed.
     fn keys(&self, name: &Reference) -> Vec<&PublicKey> {
-        let name = repository(name);
-        self.0.iter().filter(|rule| rule.pattern.is_match(&name)).map(|rule| &rule.key).collect()
+        // Docker's own registry has two names; a rule may be for either.
+        let names = [repository(name), name.in_engines()];
+        let fits = |rule: &&Rule| names.iter().any(|name| rule.pattern.is_match(name));
+        self.0.iter().filter(fits).map(|rule| &rule.key).collect()
     }
 }
 
@@ -111,7 +113,7 @@ mod tests {
         let key = PrivateKey::generate().unwrap().public().to_pem().unwrap();
         let trust = Trust::default().with("r.test/base/*", &key).unwrap().with("docker.io/acme/run", &key).unwrap();
         let count = |name: &str| trust.keys(&Reference::parse(name).unwrap()).len();
-        assert_eq!(["r.test/base/run:1", "acme/run", "r.test/other", "r.test/base"].map(count), [1, 1, 0, 0]);
+        assert_eq!(["r.test/base/run:1", "acme/run", "docker.io/acme/run:2", "r.test/other", "r.test/base"].map(count), [1, 1, 1, 0, 0]);
         assert!(Trust::default().with("[", &key).is_err() && Trust::default().with("*", "x").is_err());
     }
 }
