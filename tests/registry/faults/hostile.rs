@@ -81,7 +81,7 @@ fn hostile() -> Vec<(&'static str, &'static str, Content)> {
             Content::of(text)
         }),
         ("a deep configuration", "the configuration makes no sense", Content::image(&layers(1), format!(r#"{{"x":{}}}"#, deep(100_000)))),
-        ("a long configuration", "the configuration has", Content::image(&layers(1), " ".repeat(17 << 20))),
+        ("a long configuration", "more than the 16777216 that make sense", Content::image(&layers(1), " ".repeat(17 << 20))),
         (
             "no layers' list",
             "makes no sense",

@@ -105,7 +105,8 @@ fn a_build_that_cannot_publish_says_so_and_is_in_the_store() {
         let proxy = fault.start(&registry);
         let repository = format!("built/app-{index}");
         let name = format!("{}/{repository}:1", proxy.host());
-        let arguments = ["build", &name, "--path", app.to_str().unwrap(), "--builder", &builder.name(), "--publish", "--quiet"];
+        let arguments =
+            ["build", &name, "--path", app.to_str().unwrap(), "--builder", &builder.name(), "--publish", "--no-attest", "--quiet"];
         let output = run(&mut machine.command(&arguments));
         let said = String::from_utf8_lossy(&output.stderr);
         match wanted {
