@@ -1,9 +1,11 @@
 //! The SHA-256 digest that names content (OCI Image Specification, descriptor, "Digests").
 
+use super::Hashing;
 use crate::error::{Error, Result};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 use std::fmt;
+use std::io::{self, Read};
 
 /// `sha256:` and 64 lower-case hexadecimal digits.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -15,6 +17,16 @@ impl Digest {
     /// The digest of `bytes`.
     pub fn of(bytes: &[u8]) -> Self {
         Self::from_sha256(Sha256::digest(bytes).into())
+    }
+
+    /// The digest of all that is read.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn of_all(mut read: impl Read) -> io::Result<Self> {
+        let mut hashing = Hashing::new(io::sink());
+        io::copy(&mut read, &mut hashing)?;
+        Ok(hashing.finish().0)
     }
 
     /// The digest whose hash is known.

@@ -5,7 +5,7 @@
 use super::prune::Needed;
 use super::{Store, index, lock};
 use crate::error::{Context, Result};
-use crate::image::{Digest, Hashing};
+use crate::image::Digest;
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io;
@@ -104,7 +104,5 @@ fn sync(blob: &Path) -> io::Result<()> {
 }
 
 fn is_whole(blob: &Path, digest: &Digest) -> io::Result<bool> {
-    let mut file = Hashing::new(File::open(blob)?);
-    io::copy(&mut file, &mut io::sink())?;
-    Ok(file.finish().0 == *digest)
+    Ok(Digest::of_all(File::open(blob)?)? == *digest)
 }

@@ -3,7 +3,7 @@
 use super::layout::blobs;
 use super::{Store, index};
 use crate::error::{Context, Result};
-use crate::image::{Digest, Hashing};
+use crate::image::Digest;
 use serde::Serialize;
 use std::fs::{self, File};
 
@@ -27,7 +27,7 @@ impl Store {
         for entry in fs::read_dir(&folder).context(|| format!("cannot read `{}`", folder.display()))? {
             let path = entry.context(|| format!("cannot read `{}`", folder.display()))?.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            match hash(&path) {
+            match File::open(&path).and_then(Digest::of_all) {
                 Ok(found) if found.hex() == name => {}
                 Ok(found) => {
                     findings.push(Finding { subject: format!("sha256:{name}"), problem: format!("its content has the digest {found}") })
@@ -56,10 +56,4 @@ impl Store {
         }
         Ok(findings)
     }
-}
-
-fn hash(path: &std::path::Path) -> std::io::Result<Digest> {
-    let mut file = Hashing::new(File::open(path)?);
-    std::io::copy(&mut file, &mut std::io::sink())?;
-    Ok(file.finish().0)
 }

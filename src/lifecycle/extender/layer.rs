@@ -3,7 +3,7 @@
 use super::root::{Entry as Found, EntryKind, Root};
 use crate::archive::{Entry, Kind, TarWriter, capability};
 use crate::error::{Context, Error, Result};
-use crate::image::{Digest, Hashing, History, Layer};
+use crate::image::{Digest, History, Layer};
 use crate::store::Store;
 use rustix::fs::{CWD, Mode, OFlags};
 use sha2::{Digest as _, Sha256};
@@ -87,7 +87,7 @@ impl Files {
                 Content::File(source) => {
                     let file = open(source)?;
                     hash.update(capability(&file).unwrap_or_default());
-                    hash.update(digest_of(file).context(|| format!("cannot read `{}`", source.display()))?.as_str());
+                    hash.update(Digest::of_all(file).context(|| format!("cannot read `{}`", source.display()))?.as_str());
                 }
             }
         }
@@ -152,10 +152,4 @@ fn whiteout(path: &[u8]) -> Vec<u8> {
 fn open(path: &Path) -> Result<File> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
     rustix::fs::openat(CWD, path, flags, Mode::empty()).map(File::from).context(|| format!("cannot read `{}`", path.display()))
-}
-
-fn digest_of(file: File) -> io::Result<Digest> {
-    let mut file = Hashing::new(file);
-    io::copy(&mut file, &mut io::sink())?;
-    Ok(file.finish().0)
 }

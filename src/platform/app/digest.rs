@@ -1,10 +1,9 @@
 //! The digest of a source: the same on each machine for the same files, whatever their times and owners.
 
 use crate::error::{Context, Result};
-use crate::image::{Digest, Hashing};
+use crate::image::Digest;
 use sha2::{Digest as _, Sha256};
 use std::fs::{self, File};
-use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -25,9 +24,7 @@ pub fn digest(folder: &Path) -> Result<Digest> {
         let content = if kind.is_symlink() {
             Digest::of(fs::read_link(path).context(|| describe(path))?.as_os_str().as_bytes()).hex().to_string()
         } else if kind.is_file() {
-            let mut hashing = Hashing::new(io::sink());
-            File::open(path).and_then(|mut file| io::copy(&mut file, &mut hashing)).context(|| describe(path))?;
-            hashing.finish().0.hex().to_string()
+            File::open(path).and_then(Digest::of_all).context(|| describe(path))?.hex().to_string()
         } else {
             String::new()
         };
@@ -48,6 +45,7 @@ pub fn digest(folder: &Path) -> Result<Digest> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io;
     use std::os::unix::fs::symlink;
 
     #[test]

@@ -1,11 +1,10 @@
 //! Reads layers only to see whether they are what they should be.
 
 use crate::error::{Context, Error, Result};
-use crate::image::{Descriptor, Hashing};
+use crate::image::{Descriptor, Digest};
 use crate::platform::images::Images;
 use crate::platform::referrers::Keeper;
 use std::fs::File;
-use std::io;
 
 impl Images<'_> {
     /// Checks that a blob is there, and has its digest.
@@ -14,10 +13,8 @@ impl Images<'_> {
             Keeper::Registry(name) => self.registries.read_blob(name, blob, &mut || Ok(()), &mut |_| Ok(())),
             Keeper::Layout(folder) => {
                 let describe = || format!("cannot read the blob {} in `{}`", blob.digest, folder.display());
-                let mut file = File::open(folder.join("blobs/sha256").join(blob.digest.hex())).context(describe)?;
-                let mut hashing = Hashing::new(io::sink());
-                io::copy(&mut file, &mut hashing).context(describe)?;
-                match hashing.finish().0 == blob.digest {
+                let file = File::open(folder.join("blobs/sha256").join(blob.digest.hex())).context(describe)?;
+                match Digest::of_all(file).context(describe)? == blob.digest {
                     true => Ok(()),
                     false => Err(Error::new("it is damaged")).context(describe),
                 }
