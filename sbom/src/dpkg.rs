@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 /// What a paragraph is installed with: a file of `status.d` has no field `Status`.
 const INSTALLED: [&str; 3] = ["", "install ok installed", "hold ok installed"];
+
 /// The installed packages of a database.
 pub(crate) fn packages(status: &str, distribution: Option<&Distribution>) -> Vec<Package> {
     status.split("\n\n").filter_map(|paragraph| package(paragraph, distribution)).collect()
@@ -23,11 +24,11 @@ pub fn package(paragraph: &str, distribution: Option<&Distribution>) -> Option<P
         return None;
     }
     let (architecture, source) = (field("Architecture"), source(&field("Source"), &name, &version));
-    let mut relations = Relations::default();
-    for (kind, list) in [("Pre-Depends", true), ("Depends", true), ("Provides", false)] {
-        let values = field(kind).split(',').map(|value| value.trim().to_string()).filter(|value| !value.is_empty()).collect::<Vec<_>>();
-        if list { relations.depends.extend(values) } else { relations.provides.extend(values) }
-    }
+    let list = |name: &str| {
+        let text = field(name);
+        text.split(',').map(str::trim).filter(|value| !value.is_empty()).map(str::to_string).collect::<Vec<_>>()
+    };
+    let relations = Relations { depends: [list("Pre-Depends"), list("Depends")].concat(), provides: list("Provides") };
     Some(Package {
         purl: Some(purl(&name, &version, &architecture, source.as_ref(), distribution)),
         supplier: distribution.map(|distribution| Party::Organization(distribution.vendor().to_string())),

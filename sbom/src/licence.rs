@@ -64,23 +64,18 @@ impl Licence {
         let (mut parts, mut texts) = (BTreeSet::new(), BTreeMap::new());
         for licence in licences {
             // Where nothing else is said, all parts hold.
-            let is_plain = !licence.expression.contains([' ', '(']);
-            let is_and = !licence.expression.contains(" OR ") && !licence.expression.contains('(');
-            if is_plain || is_and {
+            if !licence.expression.contains(" OR ") && !licence.expression.contains('(') {
                 parts.extend(licence.expression.split(" AND ").map(str::to_string));
             } else {
                 parts.insert(format!("({})", licence.expression));
             }
             texts.extend(licence.texts);
         }
-        let mut expression = parts.into_iter().collect::<Vec<_>>();
-        match expression.as_slice() {
+        let parts: Vec<String> = parts.into_iter().collect();
+        match parts.as_slice() {
             [] => None,
             [only] if only.starts_with('(') => Some(Self { expression: only[1..only.len() - 1].to_string(), texts }),
-            _ => {
-                expression.sort();
-                Some(Self { expression: expression.join(" AND "), texts })
-            }
+            parts => Some(Self { expression: parts.join(" AND "), texts }),
         }
     }
 

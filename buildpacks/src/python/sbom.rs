@@ -72,16 +72,15 @@ impl Installed {
 
     /// The packages with the files that they came in, and what each needs of the others.
     pub fn inventory(&self, wheels: &Wheels, project: &Project) -> Inventory {
-        let keys: BTreeMap<String, String> =
-            self.packages.iter().map(|package| (requirement::folded(&package.metadata.name), package.package(wheels).key())).collect();
+        let packages: Vec<Package> = self.packages.iter().map(|distribution| distribution.package(wheels)).collect();
+        let keys: BTreeMap<String, String> = packages.iter().map(|package| (requirement::folded(&package.name), package.key())).collect();
         let environment = Environment::of(self.python());
         let extras = self.extras(project, &environment);
         let mut inventory = Inventory::default();
-        for distribution in &self.packages {
-            let mut package = distribution.package(wheels);
-            let own = requirement::folded(&distribution.metadata.name);
-            let needed = distribution.requirements().filter(|needed| needed.applies(&environment, &own, &extras));
-            package.depends = needed.filter_map(|needed| keys.get(&needed.name)).filter(|key| **key != package.key()).cloned().collect();
+        for (distribution, mut package) in self.packages.iter().zip(packages) {
+            let (name, own) = (requirement::folded(&package.name), package.key());
+            let needed = distribution.requirements().filter(|needed| needed.applies(&environment, &name, &extras));
+            package.depends = needed.filter_map(|needed| keys.get(&needed.name)).filter(|key| **key != own).cloned().collect();
             inventory.add(package);
         }
         inventory

@@ -3,7 +3,6 @@
 use super::{Document, Each, Subject, supplier};
 use crate::inventory::Inventory;
 use crate::package::{Package, Party, Role};
-use crate::purl::Purl;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -55,7 +54,7 @@ fn metadata(document: &Document) -> Value {
     let tool = json!({ "type": "application", "name": document.tool, "version": document.version });
     let mut metadata = json!({ "timestamp": document.created, "tools": { "components": [tool] } });
     if let Some(subject) = document.subject {
-        metadata["component"] = image(document.name, subject);
+        metadata["component"] = image(document, subject);
     }
     if !document.notes.is_empty() {
         metadata["properties"] = document.notes.iter().map(|note| json!({ "name": "cooper:note", "value": note })).collect();
@@ -63,12 +62,8 @@ fn metadata(document: &Document) -> Value {
     metadata
 }
 
-fn image(name: &str, subject: &Subject) -> Value {
-    let short = name.rsplit('/').next().unwrap_or(name).split(['@', ':']).next().unwrap_or(name);
-    let qualifiers = [("arch".to_string(), subject.architecture.clone())].into();
-    let (name_of_purl, version) = (short.to_ascii_lowercase(), subject.digest.clone());
-    let purl = Purl { kind: "oci".into(), name: name_of_purl, version, qualifiers, ..Purl::default() };
-    json!({ "type": "container", "bom-ref": WHOLE, "name": name, "version": subject.digest, "purl": purl.to_string() })
+fn image(document: &Document, subject: &Subject) -> Value {
+    json!({ "type": "container", "bom-ref": WHOLE, "name": document.name, "version": subject.digest, "purl": document.purl(subject) })
 }
 
 fn system(inventory: &Inventory) -> Option<Value> {

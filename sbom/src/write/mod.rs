@@ -6,6 +6,7 @@ mod syft;
 
 use crate::inventory::Inventory;
 use crate::package::{Package, Party};
+use crate::purl::Purl;
 use crate::read::Format;
 use serde::{Serialize, Serializer};
 use sha2::{Digest, Sha256};
@@ -57,6 +58,15 @@ pub struct ImageLayer {
     pub media_type: String,
     /// Bytes of its blob.
     pub size: u64,
+}
+
+impl Document<'_> {
+    /// The package URL of the image that it is about.
+    fn purl(&self, subject: &Subject) -> String {
+        let name = self.name.rsplit('/').next().unwrap_or_default().split(['@', ':']).next().unwrap_or_default().to_ascii_lowercase();
+        let qualifiers = [("arch".to_string(), subject.architecture.clone())].into();
+        Purl { kind: "oci".into(), name, version: subject.digest.clone(), qualifiers, ..Purl::default() }.to_string()
+    }
 }
 
 /// Writes a document.

@@ -1,10 +1,9 @@
 //! SPDX 2.3.
 
-use super::{Document, Each, FOUND, plain, supplier};
+use super::{Document, Each, FOUND, Subject, plain, supplier};
 use crate::hash;
 use crate::inventory::Inventory;
 use crate::package::{Package, Role};
-use crate::purl::Purl;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -46,7 +45,7 @@ pub(super) fn write(inventory: &Inventory, document: &Document, identity: &str) 
     };
     let packages = || {
         let known = inventory.by_key().iter().map(|(key, one)| package(ids.get(key.as_str()).map_or("", String::as_str), one));
-        document.subject.map(|_| image(document)).into_iter().chain(known)
+        document.subject.map(|subject| image(document, subject)).into_iter().chain(known)
     };
     serde_json::to_vec(&Root {
         spdx_version: "SPDX-2.3",
@@ -81,11 +80,7 @@ fn id(key: &str, package: &Package) -> String {
     format!("SPDXRef-Package-{}-{}-{}", plain(package.kind()), plain(&package.name), hash(key.as_bytes(), 12))
 }
 
-fn image(document: &Document) -> Value {
-    let Some(subject) = document.subject else { return Value::Null };
-    let short = document.name.rsplit('/').next().unwrap_or_default().split(['@', ':']).next().unwrap_or_default().to_ascii_lowercase();
-    let (version, qualifiers) = (subject.digest.clone(), [("arch".to_string(), subject.architecture.clone())].into());
-    let purl = Purl { kind: "oci".into(), name: short, version, qualifiers, ..Purl::default() };
+fn image(document: &Document, subject: &Subject) -> Value {
     json!({
         "SPDXID": WHOLE,
         "name": document.name,
@@ -97,7 +92,7 @@ fn image(document: &Document) -> Value {
         "licenseConcluded": NOTHING,
         "licenseDeclared": NOTHING,
         "copyrightText": NOTHING,
-        "externalRefs": [purl_reference(&purl.to_string())],
+        "externalRefs": [purl_reference(&document.purl(subject))],
         "primaryPackagePurpose": "CONTAINER",
     })
 }
