@@ -2,6 +2,7 @@
 //! buildpacks require are there. Which ones are stands beside its descriptor.
 
 use crate::debian_packages::{NAME, Packages};
+use crate::end;
 use libcnb::build::{BuildContext, BuildResult, BuildResultBuilder};
 use libcnb::data::build_plan::BuildPlanBuilder;
 use libcnb::detect::{DetectContext, DetectResult, DetectResultBuilder};
@@ -48,11 +49,7 @@ impl Buildpack for InstalledPackages {
     }
 
     fn on_error(&self, error: Error<Problem>) {
-        match error {
-            Error::BuildpackError(problem) => eprintln!("{problem}"),
-            other => eprintln!("{other}"),
-        }
-        std::process::exit(1);
+        end(error)
     }
 }
 

@@ -29,6 +29,15 @@ fn main() -> ExitCode {
     ExitCode::FAILURE
 }
 
+/// Says what went wrong, and ends.
+fn end<P: std::fmt::Display + std::fmt::Debug>(error: libcnb::Error<P>) -> ! {
+    match error {
+        libcnb::Error::BuildpackError(problem) => eprintln!("{problem}"),
+        other => eprintln!("{other}"),
+    }
+    std::process::exit(1);
+}
+
 fn id(descriptor: &std::path::Path) -> Option<String> {
     let table: toml::Table = toml::from_str(&std::fs::read_to_string(descriptor).ok()?).ok()?;
     Some(table.get("buildpack")?.get("id")?.as_str()?.to_string())

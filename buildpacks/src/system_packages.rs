@@ -2,6 +2,7 @@
 //! variables of the build. It only asks for them; the extension `cooper/debian-packages` brings them.
 
 use crate::debian_packages::{NAME, Packages, is_package};
+use crate::end;
 use libcnb::build::{BuildContext, BuildResult, BuildResultBuilder};
 use libcnb::data::build_plan::{BuildPlanBuilder, Require};
 use libcnb::detect::{DetectContext, DetectResult, DetectResultBuilder};
@@ -73,11 +74,7 @@ impl Buildpack for SystemPackages {
     }
 
     fn on_error(&self, error: Error<Problem>) {
-        match error {
-            Error::BuildpackError(problem) => eprintln!("{problem}"),
-            other => eprintln!("{other}"),
-        }
-        std::process::exit(1);
+        end(error)
     }
 }
 

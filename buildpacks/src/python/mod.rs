@@ -74,11 +74,7 @@ impl Buildpack for Python {
     }
 
     fn on_error(&self, error: Error<Problem>) {
-        match error {
-            Error::BuildpackError(problem) => eprintln!("{problem}"),
-            other => eprintln!("{other}"),
-        }
-        std::process::exit(1);
+        crate::end(error)
     }
 }
 
