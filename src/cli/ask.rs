@@ -2,7 +2,10 @@
 
 use crate::error::{Context, Result};
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
-use std::io::{BufRead, Write};
+use std::io::{BufRead, Read, Write};
+
+/// A longer password is a file that was given by mistake.
+const LONGEST: u64 = 64 << 10;
 
 /// Asks for one line.
 pub(super) fn ask(question: &str) -> Result<String> {
@@ -11,6 +14,14 @@ pub(super) fn ask(question: &str) -> Result<String> {
     let mut line = String::new();
     std::io::stdin().lock().read_line(&mut line).context(|| "cannot read the answer")?;
     Ok(line.trim_end_matches(['\n', '\r']).to_string())
+}
+
+/// A password that is piped in.
+pub(super) fn piped() -> Result<String> {
+    let mut password = String::new();
+    std::io::stdin().take(LONGEST).read_to_string(&mut password).context(|| "cannot read the password")?;
+    password.truncate(password.trim_end_matches(['\n', '\r']).len());
+    Ok(password)
 }
 
 /// Asks while the terminal does not show what is typed.

@@ -1,7 +1,7 @@
 //! `cooper key`: key pairs that sign images, and how every command reads them.
 
 use super::Session;
-use super::ask::{ask, unseen};
+use super::ask::{ask, piped, unseen};
 use crate::attestation::{PrivateKey, PublicKey};
 use crate::error::{Advice, Context, Error, Result};
 use crate::platform::attest::Signer;
@@ -14,7 +14,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
-/// A longer key or password is a file that was given by mistake.
+/// A longer key is a file that was given by mistake.
 const LONGEST: u64 = 64 << 10;
 /// What a key is called that stands in a variable.
 const VARIABLE: &str = "env://";
@@ -117,7 +117,7 @@ pub(super) fn public_key(place: &str) -> Result<PublicKey> {
 ///
 /// # Errors
 /// When it is not there.
-pub(super) fn text(place: &str) -> Result<Zeroizing<String>> {
+fn text(place: &str) -> Result<Zeroizing<String>> {
     if let Some(name) = place.strip_prefix(VARIABLE) {
         return std::env::var(name).map(Zeroizing::new).context(|| format!("the variable {name} is not set"));
     }
@@ -144,7 +144,5 @@ fn password(question: &str) -> Result<Zeroizing<String>> {
     if isatty(std::io::stdin()) {
         return unseen(|| ask(question)).map(Zeroizing::new);
     }
-    let mut piped = Zeroizing::new(String::new());
-    std::io::stdin().take(LONGEST).read_to_string(&mut piped).context(|| "cannot read the password")?;
-    Ok(Zeroizing::new(piped.trim_end_matches(['\n', '\r']).to_string()))
+    piped().map(Zeroizing::new)
 }

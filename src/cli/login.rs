@@ -1,14 +1,10 @@
 //! `cooper login` and `cooper logout`: passwords of registries, kept where Docker keeps them.
 
 use super::Session;
-use super::ask::{ask, unseen};
+use super::ask::{ask, piped, unseen};
 use crate::error::{Advice, Context, Error, Result};
 use crate::registry::{Environment, Place, plain_key};
 use rustix::termios::isatty;
-use std::io::Read;
-
-/// A longer password is a file that was given by mistake.
-const LONGEST: u64 = 64 << 10;
 
 /// Log in to a registry. The password is checked and kept where `docker login` keeps it.
 #[derive(clap::Args)]
@@ -57,9 +53,7 @@ impl Arguments {
     fn read(&self) -> Result<(String, String)> {
         if self.password_stdin {
             let user = self.username.clone().context(|| "no user is given").hint("add `--username NAME`")?;
-            let mut password = String::new();
-            std::io::stdin().take(LONGEST).read_to_string(&mut password).context(|| "cannot read the password")?;
-            return checked(user, password.trim_end_matches(['\n', '\r']).to_string());
+            return checked(user, piped()?);
         }
         if !isatty(std::io::stdin()) {
             return Err(Error::new("the password cannot be asked for, because standard input is no terminal")

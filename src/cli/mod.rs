@@ -39,16 +39,18 @@ use crate::error::{Error, Result};
 use crate::output::{Colour, Output, Settings, Verbosity};
 use crate::platform::buildpackage::Kind;
 use crate::store::Store;
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// Runs the command that `arguments` name and returns the exit code of the program.
 pub fn run(arguments: impl Iterator<Item = OsString>) -> u8 {
-    let parsed = examples::with(CommandLine::command()).try_get_matches_from(arguments);
-    let line = match parsed.and_then(|matches| CommandLine::from_arg_matches(&matches)) {
+    let arguments: Vec<OsString> = arguments.collect();
+    let line = match CommandLine::try_parse_from(&arguments) {
         Ok(line) => line,
         Err(error) => {
+            let error = if is_help(&error) { with_examples(&arguments).unwrap_or(error) } else { error };
             let code = u8::try_from(error.exit_code()).unwrap_or(2);
             return if error.print().is_ok() { code } else { 1 };
         }
@@ -61,6 +63,15 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> u8 {
             error.exit_code()
         }
     }
+}
+
+fn is_help(error: &clap::Error) -> bool {
+    matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand)
+}
+
+/// The help that `arguments` ask for, with examples: only who reads it needs them.
+fn with_examples(arguments: &[OsString]) -> Option<clap::Error> {
+    examples::with(CommandLine::command()).try_get_matches_from(arguments).err()
 }
 
 /// Builds container images from source with Cloud Native Buildpacks: no Dockerfile, no daemon, no root.

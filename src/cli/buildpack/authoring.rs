@@ -5,10 +5,9 @@ use super::super::{Format, Session};
 use crate::error::{Advice, Context, Error, Result};
 use crate::image::Reference;
 use crate::platform::buildpackage::request::{Requested, entry, entry_of, request};
-use crate::platform::buildpackage::skeleton::{self, Skeleton};
+use crate::platform::buildpackage::skeleton::{Language, Skeleton, write};
 use crate::platform::buildpackage::validate::{Finding, Severity, validate};
 use crate::platform::buildpackage::{Group, Kind, Locator, Package, Sources, Target, place};
-use clap::ValueEnum;
 use std::path::{Path, PathBuf};
 
 /// Start a new one: a folder that builds at once.
@@ -32,16 +31,6 @@ pub struct New {
     /// What its programs are written in.
     #[arg(long, short, value_enum, default_value_t)]
     language: Language,
-}
-
-/// What programs are written in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum Language {
-    /// Shell scripts.
-    #[default]
-    Bash,
-    /// Rust, on libcnb.rs.
-    Rust,
 }
 
 /// Say what is wrong with one, each with its place and its rule. Ends with 1 where something does not work.
@@ -106,17 +95,17 @@ impl New {
     pub(super) fn run(self, kind: Kind, session: &Session) -> Result<u8> {
         let name = self.id.rsplit('/').next().unwrap_or_default();
         let folder = self.path.unwrap_or_else(|| PathBuf::from(name));
-        let (language, api) = match self.language {
-            Language::Bash => (skeleton::Language::Bash, "0.12"),
-            Language::Rust => (skeleton::Language::Rust, "0.10"),
-        };
-        let api = self.api.as_deref().unwrap_or(api);
+        let language = self.language;
+        let api = self.api.as_deref().unwrap_or(match language {
+            Language::Bash => "0.12",
+            Language::Rust => "0.10",
+        });
         let skeleton = Skeleton { kind, id: &self.id, version: &self.new_version, api, targets: &self.targets, language };
-        for file in skeleton::write(&skeleton, &folder)? {
+        for file in write(&skeleton, &folder)? {
             session.output.line(&format!("wrote {}", file.display()));
         }
         let (kind, folder) = (kind.name(), folder.display());
-        let next = match self.language {
+        let next = match language {
             Language::Bash => vec![format!("cooper {kind} test {folder}"), format!("cooper build my-app --{kind} {folder}")],
             Language::Rust => vec![
                 format!("{folder}/compile"),

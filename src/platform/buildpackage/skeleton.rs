@@ -24,7 +24,7 @@ pub struct Skeleton<'a> {
 }
 
 /// What programs are written in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Language {
     /// Shell scripts.
     #[default]
