@@ -12,6 +12,7 @@ use crate::platform::pull::Pull;
 use crate::registry::{Certificates, Credentials, Environment, Registries};
 use crate::store::Store;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// How registries are reached.
 #[derive(clap::Args)]
@@ -29,7 +30,8 @@ pub(super) struct Everywhere<'a> {
     /// The user's configuration.
     pub config: Config,
     store: Store,
-    registries: Registries,
+    /// The registries.
+    pub registries: Arc<Registries>,
     engine: Settings,
     trust: Trust,
     output: &'a Output,
@@ -55,7 +57,14 @@ impl Reach {
     pub fn everywhere<'a>(&self, session: &Session<'a>) -> Result<Everywhere<'a>> {
         let (registries, config) = self.open()?;
         let engine = Settings::read(|name| std::env::var_os(name));
-        Ok(Everywhere { trust: config.trust()?, config, store: session.store()?, registries, engine, output: session.output })
+        Ok(Everywhere {
+            trust: config.trust()?,
+            config,
+            store: session.store()?,
+            registries: registries.into(),
+            engine,
+            output: session.output,
+        })
     }
 
     /// The registries, with the user's credentials and mirrors, and the user's configuration.

@@ -1,11 +1,11 @@
 //! `cooper repro`: whether an image is what its source makes.
 
-use super::registries::Reach;
+use super::registries::{Everywhere, Reach};
 use super::{Format, Session};
 use crate::attestation::provenance::Named;
 use crate::daemon::Settings;
 use crate::error::{Advice, Context, Error, Result};
-use crate::image::Platform;
+use crate::image::{Digest, Platform, Reference};
 use crate::platform::app::{Rules, Source};
 use crate::platform::attest::{Attaching, keeping_place};
 use crate::platform::build::{Request, kept_in};
@@ -69,8 +69,7 @@ impl Arguments {
             checked => checked?,
         }
         let digest = opened.images().next().map(|(_, digest)| digest.clone()).context(|| "the index has no images")?;
-        let mut request = self.request(&record, source, &project, rules, session)?;
-        request.image = name_for(&digest)?;
+        let request = self.request(name_for(&digest)?, &record, (source, &project, rules), &everywhere, session)?;
         let comparison = rebuild(&opened, &request, &images)?;
         match self.output {
             Format::Json => session.print_json(&comparison)?,
@@ -79,18 +78,24 @@ impl Arguments {
         Ok(if comparison.is_same() { 0 } else { DIFFERENT })
     }
 
-    fn request(&self, record: &Record, source: Source, project: &Project, rules: Rules, session: &Session) -> Result<Request> {
+    fn request(
+        &self,
+        image: Reference,
+        record: &Record,
+        (source, project, rules): (Source, &Project, Rules),
+        everywhere: &Everywhere,
+        session: &Session,
+    ) -> Result<Request> {
         let asked = &record.asked;
         if !asked.volumes.is_empty() {
             return Err(Error::new(format!("the build saw folders of its machine at {}, which nobody recorded", asked.volumes.join(", "))));
         }
-        let (registries, config) = self.registries.open()?;
-        let trust = config.trust()?;
+        let config = &everywhere.config;
         let given = Variable::collect(&[], &self.env, |name| std::env::var(name).ok())?;
         let platform: Platform = asked.platform.parse()?;
         let platforms = if platform == Platform::here() { Vec::new() } else { vec![platform] };
         Ok(Request {
-            image: name_for(&crate::image::Digest::of(b""))?,
+            image,
             tags: Vec::new(),
             project: project::metadata(project, source.folder(), session.output),
             environment: record.environment(&project.environment, &given)?,
@@ -101,7 +106,7 @@ impl Arguments {
             builder: Wanted {
                 builder: record.builder(),
                 run_image: Some(&asked.run_image).filter(|name| !name.is_empty()).map(|name| Place::parse(name)).transpose()?,
-                run_images: config.run_images,
+                run_images: config.run_images.clone(),
                 near: None,
                 platform: None,
                 locks: record.locks.clone().map(Arc::new),
@@ -119,10 +124,10 @@ impl Arguments {
             host: Host::read(|name| std::env::var_os(name), true)?,
             mirrors: self.mirrors.read()?,
             attaching: Attaching::default(),
-            trust,
+            trust: config.trust()?,
             publish: false,
             previous_image: None,
-            registries: registries.into(),
+            registries: everywhere.registries.clone(),
             pull: if session.offline { Pull::Never } else { Pull::IfNotPresent },
             engine: Settings::read(|name| std::env::var_os(name)),
             source_date_epoch: asked.creation_time.clone(),
@@ -167,8 +172,7 @@ fn lines(comparison: &Comparison) -> Vec<String> {
 
 fn of_layer(layer: &LayerParting) -> Vec<String> {
     let LayerParting { index, created_by, from, to, first } = layer;
-    let short =
-        |digest: &Option<crate::image::Digest>| digest.as_ref().map_or("nothing".to_string(), |digest| digest.hex()[..12].to_string());
+    let short = |digest: &Option<Digest>| digest.as_ref().map_or("nothing".to_string(), |digest| digest.hex()[..12].to_string());
     let why = match first {
         Some(first) => first.to_string(),
         None if from == to => "only compressed in another way".into(),

@@ -3,7 +3,7 @@
 
 use crate::archive::{Member, MemberKind, TarReader, decompressed};
 use crate::error::{Context, Result};
-use crate::image::{Digest, Hashing, Image, Layer};
+use crate::image::{Digest, Image, Layer};
 use crate::store::Store;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -98,12 +98,7 @@ impl FileChange {
 impl FileState {
     /// What a tar says of a member, whose content comes next.
     fn read(member: &Member, content: &mut impl io::Read, layer: &Digest) -> Result<Self> {
-        let mut digest = None;
-        if member.kind == MemberKind::File {
-            let mut hashing = Hashing::new(content);
-            io::copy(&mut hashing, &mut io::sink())?;
-            digest = Some(hashing.finish().0);
-        }
+        let digest = if member.kind == MemberKind::File { Some(Digest::of_all(content)?) } else { None };
         Ok(Self {
             kind: Kind::of(member.kind),
             mode: format!("{:04o}", member.mode),
@@ -132,27 +127,19 @@ impl FileState {
     }
 }
 
-/// What one layer does.
-#[derive(Default)]
-struct Contents {
-    files: BTreeMap<Vec<u8>, FileState>,
-    /// Names that it takes away, with all that is below them.
-    removed: BTreeSet<Vec<u8>>,
-    /// Folders whose content it takes away.
-    emptied: BTreeSet<Vec<u8>>,
-}
-
-/// What several layers leave.
+/// What a layer does, or several leave.
 #[derive(Default)]
 struct View {
     files: BTreeMap<Vec<u8>, FileState>,
-    /// What of the layers below is gone: a name with all that is below it, or only that.
+    /// Names that are taken away from the layers below, with all that is below them.
     removed: BTreeSet<Vec<u8>>,
+    /// Folders whose content is taken away from them.
     emptied: BTreeSet<Vec<u8>>,
 }
 
 impl View {
-    fn put(&mut self, layer: &Contents) {
+    /// Puts a layer on top.
+    fn put(&mut self, layer: &Self) {
         for path in &layer.removed {
             self.files.remove(path);
             self.empty(path);
@@ -212,9 +199,8 @@ struct Touched {
 impl Touched {
     fn by_one(a: &View, b: &View) -> Self {
         let files = |of: &View, other: &View| of.files.keys().filter(|path| !other.files.contains_key(*path)).cloned().collect::<Vec<_>>();
-        let hidden = |of: &View, other: &View| of.removed.symmetric_difference(&other.removed).cloned().collect::<BTreeSet<_>>();
+        let removed: BTreeSet<_> = a.removed.symmetric_difference(&b.removed).cloned().collect();
         let emptied = a.emptied.symmetric_difference(&b.emptied).cloned();
-        let removed = hidden(a, b);
         let paths = files(a, b).into_iter().chain(files(b, a)).chain(removed.iter().cloned()).collect();
         Self { paths, folders: emptied.chain(removed).collect() }
     }
@@ -231,17 +217,17 @@ impl Touched {
 /// Reads each layer once, though both images have it.
 struct Reader<'a> {
     store: &'a Store,
-    known: BTreeMap<Digest, Rc<Contents>>,
+    known: BTreeMap<Digest, Rc<View>>,
 }
 
 impl Reader<'_> {
-    fn layer(&mut self, layer: &Layer, wanted: Option<&Touched>) -> Result<Rc<Contents>> {
+    fn layer(&mut self, layer: &Layer, wanted: Option<&Touched>) -> Result<Rc<View>> {
         let describe = || format!("cannot read the layer {}", layer.diff_id);
         if let Some(known) = self.known.get(&layer.diff_id).filter(|_| wanted.is_none()) {
             return Ok(known.clone());
         }
         let blob = File::open(self.store.blob_path(&layer.blob.digest)).context(describe)?;
-        let contents = Rc::new(Contents::read(decompressed(blob).context(describe)?, &layer.diff_id, wanted).context(describe)?);
+        let contents = Rc::new(View::read(decompressed(blob).context(describe)?, &layer.diff_id, wanted).context(describe)?);
         if wanted.is_none() {
             self.known.insert(layer.diff_id.clone(), contents.clone());
         }
@@ -249,7 +235,7 @@ impl Reader<'_> {
     }
 }
 
-impl Contents {
+impl View {
     /// Reads a layer's tar; only what is wanted, where that is told.
     fn read(tar: impl io::Read, layer: &Digest, wanted: Option<&Touched>) -> Result<Self> {
         let mut tar = TarReader::new(tar);

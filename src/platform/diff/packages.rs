@@ -1,6 +1,6 @@
 //! Packages in other versions, by their package URLs.
 
-use sbom::{Inventory, Package};
+use sbom::Inventory;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,20 +32,17 @@ pub fn changes(from: &Inventory, to: &Inventory) -> Vec<PackageChange> {
 fn versions(of: &Inventory) -> BTreeMap<(String, String), BTreeSet<String>> {
     let mut versions: BTreeMap<_, BTreeSet<String>> = BTreeMap::new();
     for package in of.packages() {
-        versions.entry((kind(package), package.name.clone())).or_default().insert(package.version.clone());
+        // The type of a package URL that is not there is nothing.
+        let kind = package.purl.as_ref().map_or("", |_| package.kind());
+        versions.entry((kind.to_string(), package.name.clone())).or_default().insert(package.version.clone());
     }
     versions
-}
-
-/// The type in a package URL.
-fn kind(package: &Package) -> String {
-    let url = package.purl.as_deref().and_then(|url| url.strip_prefix("pkg:"));
-    url.and_then(|url| url.split_once('/')).map(|(kind, _)| kind.to_string()).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sbom::Package;
 
     #[test]
     fn a_package_differs_by_its_versions_not_by_where_it_is() {
