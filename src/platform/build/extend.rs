@@ -1,7 +1,7 @@
 //! What extensions want of the images: packages first, then another run image, then their Dockerfiles.
 
 use super::Build;
-use crate::buildpack::GroupDocument;
+use crate::buildpack::{GroupDocument, escape_id};
 use crate::debian;
 use crate::error::{Advice, Context, Error, Result};
 use crate::image::Platform;
@@ -79,7 +79,7 @@ impl Build<'_, '_> {
     fn other_run_image(&self, name: &str, packages: &Packages, generated: &Path) -> Result<InStore> {
         let describe = || format!("an extension chose the run image `{name}`");
         // What came before the switch is ignored; what comes after would have to be added to an image that is not ours.
-        let after = generated.join(EXTENSION.replace('/', "_")).join(Kind::Run.dockerfile()).is_file();
+        let after = generated.join(escape_id(EXTENSION)).join(Kind::Run.dockerfile()).is_file();
         if after && !packages.run.is_empty() {
             let cause = Error::new(format!("the packages {} cannot be added to it", packages.run.join(", ")));
             return Err(cause).context(describe).hint("order that extension after `cooper/debian-packages`");

@@ -1,6 +1,7 @@
 //! The built-in builders: their images are composed from Debian packages, their buildpacks are carried by this program.
 
 use super::{Builder, Locks, RunLock};
+use crate::buildpack::escape_id;
 use crate::debian::{Kind, Lock, Mirrors};
 use crate::error::{Advice, Context, Result};
 use crate::image::{Digest, Platform};
@@ -192,7 +193,7 @@ fn write_cnb(builder: &BuiltIn, cnb: &Path) -> Result<()> {
         symlink("lifecycle", cnb.join("lifecycle").join(phase))?;
     }
     for module in MODULES {
-        let folder = cnb.join(module.folder).join(module.id.replace('/', "_")).join(module.version);
+        let folder = cnb.join(module.folder).join(escape_id(module.id)).join(module.version);
         make_folder(&folder.join("bin"))?;
         fs::write(folder.join(module.file), module.descriptor)?;
         for name in module.programs {
@@ -215,7 +216,7 @@ fn make_folder(path: &Path) -> Result<()> {
     Ok(())
 }
 
-fn write_program(path: &Path, content: &[u8]) -> Result<()> {
+pub(super) fn write_program(path: &Path, content: &[u8]) -> Result<()> {
     fs::write(path, content)?;
     Ok(fs::set_permissions(path, fs::Permissions::from_mode(0o755))?)
 }

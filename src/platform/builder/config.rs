@@ -3,6 +3,7 @@
 use crate::buildpack::{Group, Order, System, Target};
 use crate::error::{Advice, Context, Error, Result};
 use crate::lifecycle::documents::run::RunImageNames;
+use crate::platform::packages::Packages;
 use launcher::file::read_document;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -50,15 +51,6 @@ pub enum Base {
     Image(String),
     /// Composed from the Debian packages that this file describes.
     Composed(PathBuf),
-}
-
-/// Debian packages by the image that has them, as logical names.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Packages {
-    /// Of the build image.
-    pub build: Vec<String>,
-    /// Of the run image.
-    pub run: Vec<String>,
 }
 
 /// Where the lifecycle comes from.

@@ -1,20 +1,21 @@
 //! A built-in builder as a builder.toml with all that it names, so that it becomes an ordinary image that other platforms build with. There nobody
 //! composes packages into its images: they have what its buildpacks always ask for, and what the user names.
 
-use super::built_in::find;
+use super::built_in::{find, write_program};
 use super::config::Config;
-use crate::buildpack::{Group, Order, OrderEntry};
+use crate::buildpack::{Group, Order, OrderEntry, escape_id};
 use crate::debian::{Kind, Lock, Mirrors};
 use crate::error::{Context, Result};
 use crate::image::{Platform, Reference};
 use crate::output::Output;
 use crate::platform::base_image::Distribution;
 use crate::platform::embedded::{BUILDPACKS, BuiltIn, INSTALLED_PACKAGES, MODULES, Module};
+use crate::platform::packages::Packages;
 use crate::store::Store;
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::symlink;
 use std::path::Path;
 
 /// What is exported.
@@ -85,7 +86,7 @@ struct Installed {
 pub fn write(export: &Export, folder: &Path, platform: &Platform, archives: &Archives) -> Result<Config> {
     let built_in = find(export.builder)?;
     let describe = || format!("cannot write the builder `{}`", built_in.name);
-    let packages = Packages::of(built_in, export);
+    let packages = packages(built_in, export);
     let document = Document {
         description: description(built_in),
         buildpacks: buildpacks().map(|module| Member { uri: folder_name(module) }).collect(),
@@ -96,7 +97,7 @@ pub fn write(export: &Export, folder: &Path, platform: &Platform, archives: &Arc
     let config = folder.join("builder.toml");
     fs::write(folder.join("base.toml"), built_in.base).context(describe)?;
     fs::write(&config, toml::to_string(&document).context(describe)?).context(describe)?;
-    let installed = packages.installed(built_in, platform, archives)?;
+    let installed = installed(&packages, built_in, platform, archives)?;
     for module in buildpacks() {
         let place = folder.join(folder_name(module));
         write_module(module, &place).context(describe)?;
@@ -113,7 +114,7 @@ fn buildpacks() -> impl Iterator<Item = &'static Module> {
 }
 
 fn folder_name(module: &Module) -> String {
-    module.id.replace('/', "_")
+    escape_id(module.id)
 }
 
 fn order(built_in: &BuiltIn) -> Result<Vec<Group>> {
@@ -128,25 +129,21 @@ fn description(built_in: &BuiltIn) -> String {
     format!("Cooperage's builder {}: Python and Procfile apps on Debian", built_in.name)
 }
 
-struct Packages {
-    build: Vec<String>,
-    run: Vec<String>,
+/// The packages that the images get besides their own.
+fn packages(built_in: &BuiltIn, export: &Export) -> Packages {
+    let own = built_in.exported;
+    let sorted = |names: &mut dyn Iterator<Item = String>| names.collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>();
+    let of_both = || own.run.iter().map(ToString::to_string).chain(export.packages.iter().cloned());
+    let of_build = own.build.iter().map(ToString::to_string).chain(export.build_packages.iter().cloned());
+    Packages { run: sorted(&mut of_both()), build: sorted(&mut of_both().chain(of_build)) }
 }
 
-impl Packages {
-    fn of(built_in: &BuiltIn, export: &Export) -> Self {
-        let own = built_in.exported;
-        let sorted = |names: &mut dyn Iterator<Item = String>| names.collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>();
-        let of_both = || own.run.iter().map(ToString::to_string).chain(export.packages.iter().cloned());
-        let of_build = own.build.iter().map(ToString::to_string).chain(export.build_packages.iter().cloned());
-        Self { run: sorted(&mut of_both()), build: sorted(&mut of_both().chain(of_build)) }
-    }
-
-    fn installed(&self, built_in: &BuiltIn, platform: &Platform, archives: &Archives) -> Result<Installed> {
-        let distribution = Distribution::new(built_in.described(), platform, archives.mirrors, archives.store, archives.output)?;
-        let names = |lock: Lock| lock.packages.into_iter().map(|package| package.name).collect();
-        Ok(Installed { build: names(distribution.lock(Kind::Build, &self.build)?), run: names(distribution.lock(Kind::Run, &self.run)?) })
-    }
+/// All packages that the images have with those.
+fn installed(packages: &Packages, built_in: &BuiltIn, platform: &Platform, archives: &Archives) -> Result<Installed> {
+    let distribution = Distribution::new(built_in.described(), platform, archives.mirrors, archives.store, archives.output)?;
+    let names = |lock: Lock| lock.packages.into_iter().map(|package| package.name).collect();
+    let names_of = |kind, packages: &[String]| distribution.lock(kind, packages).map(names);
+    Ok(Installed { build: names_of(Kind::Build, &packages.build)?, run: names_of(Kind::Run, &packages.run)? })
 }
 
 /// Each buildpack has the program itself: it stays whole where a platform takes it out of the builder.
@@ -155,7 +152,6 @@ fn write_module(module: &Module, folder: &Path) -> Result<()> {
     let programs = folder.join("bin");
     fs::create_dir_all(&programs)?;
     fs::write(folder.join(module.file), module.descriptor)?;
-    fs::write(programs.join(program), BUILDPACKS)?;
-    fs::set_permissions(programs.join(program), fs::Permissions::from_mode(0o755))?;
+    write_program(&programs.join(program), BUILDPACKS)?;
     Ok(symlink(program, programs.join(link))?)
 }

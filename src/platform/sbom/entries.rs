@@ -1,5 +1,6 @@
 //! What buildpacks and the lifecycle say is in an image: the documents in its SBOM layer.
 
+use crate::buildpack::escape_id;
 use crate::error::{Context, Result};
 use crate::image::Layer;
 use crate::lifecycle::documents::layers_metadata::LayersMetadata;
@@ -58,7 +59,7 @@ impl Place {
             return Self { layer, folder: "/cnb/lifecycle/launcher".into() };
         }
         let (buildpack, name) = folder.split_once('/').unwrap_or((folder, ""));
-        let known = metadata.buildpacks.iter().flatten().find(|known| known.key.replace('/', "_") == buildpack);
+        let known = metadata.buildpacks.iter().flatten().find(|known| escape_id(&known.key) == buildpack);
         let layer = known.and_then(|known| known.layers.get(name)).map(|layer| layer.sha.clone()).filter(|sha| !sha.is_empty());
         // Of a whole buildpack nothing better is known than the document itself.
         let folder = if name.is_empty() { format!("/{path}") } else { format!("/{layers}{folder}") };
