@@ -43,12 +43,12 @@ impl BlobWriter {
             return Ok(());
         }
         let describe = || format!("cannot store the blob {digest}");
-        let is_lasting = match self.on_disk {
-            OnDisk::First => false,
-            OnDisk::Later => unsynced::note(&self.root, digest).context(describe)?,
-            OnDisk::Never => true,
+        let must_wait = match self.on_disk {
+            OnDisk::First => true,
+            OnDisk::Later => !unsynced::note(&self.root, digest).context(describe)?,
+            OnDisk::Never => false,
         };
-        if !is_lasting {
+        if must_wait {
             self.file.as_file().sync_data().context(describe)?;
         }
         fs::set_permissions(self.file.path(), fs::Permissions::from_mode(0o644)).context(describe)?;
