@@ -1,12 +1,12 @@
 //! How an image was made (SLSA Provenance v1): all that another build of the same image needs, and nothing that differs between equal builds, as times
-//! do. docs/provenance.md says what each field means.
+//! do. docs/guides/signing.md says what each field means.
 
 mod asked;
 
 pub use asked::{Build, Chosen, Named, Rebase, Source, Variable};
 
 use crate::error::{Context, Error, Result};
-use crate::image::{Digest, to_json};
+use crate::image::{ArtifactFile, Digest, to_json};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -89,6 +89,11 @@ impl Resource {
     pub fn new(name: impl Into<String>, uri: impl Into<String>, digest: &Digest) -> Self {
         let digest = BTreeMap::from([("sha256".to_string(), digest.hex().to_string())]);
         Self { name: name.into(), uri: uri.into(), digest, media_type: String::new() }
+    }
+
+    /// A file that is beside the image too.
+    pub fn of_file(name: &str, file: &ArtifactFile) -> Self {
+        Self { media_type: file.media_type.clone(), ..Self::new(name, "", &Digest::of(&file.content)) }
     }
 
     /// The digest of its content.

@@ -53,6 +53,11 @@ impl Artifact {
         let descriptor = Descriptor::of(&descriptor_type, &manifest);
         Documents { config: EMPTY.to_vec(), manifest, descriptor }
     }
+
+    /// What lists of referrers say of it, whose descriptor this is.
+    pub fn listed(&self, descriptor: &Descriptor) -> Descriptor {
+        Descriptor { artifact_type: self.kind.clone(), annotations: self.annotations.clone(), ..descriptor.clone() }
+    }
 }
 
 impl ArtifactFile {
@@ -68,12 +73,18 @@ impl ArtifactFile {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::image::Referring;
 
     #[test]
     fn an_artifact_refers_to_its_image() {
         let subject = Descriptor::of("application/vnd.oci.image.manifest.v1+json", b"image");
         let documents = Artifact::of_file("text/spdx", "sbom", b"x".to_vec()).documents(&subject);
         let manifest: Manifest = serde_json::from_slice(&documents.manifest).unwrap();
+        let referring: Referring = serde_json::from_slice(&documents.manifest).unwrap();
+        let mut noted = Artifact::of_file("text/spdx", "sbom", b"x".to_vec());
+        assert_eq!(noted.listed(&documents.descriptor), referring.listed(&documents.descriptor));
+        noted.annotations.insert("a".into(), "b".into());
+        assert_eq!(noted.listed(&documents.descriptor).annotations, noted.annotations);
         assert_eq!((manifest.artifact_type.as_str(), manifest.subject), ("text/spdx", Some(subject)));
         assert_eq!((manifest.config.digest.short(), manifest.config.size), ("44136fa355b3", 2));
         assert_eq!(manifest.layers[0].annotations[TITLE], "sbom");

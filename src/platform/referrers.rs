@@ -96,6 +96,14 @@ impl Images<'_> {
         Ok(copied)
     }
 
+    /// A manifest or an index, byte for byte.
+    pub(super) fn document_of(&self, keeper: Keeper, descriptor: &Descriptor) -> Result<Vec<u8>> {
+        match keeper {
+            Keeper::Registry(name) => self.registries.document(name, descriptor),
+            Keeper::Layout(folder) => store::read_document(folder, descriptor),
+        }
+    }
+
     fn copy_referrer(&self, from: Keeper, to: Keeper, referrer: &Descriptor) -> Result<()> {
         let document = self.copy_manifest(from, to, referrer, 0)?;
         let Keeper::Layout(folder) = to else { return Ok(()) };
@@ -108,10 +116,7 @@ impl Images<'_> {
         if !manifest.is_index() {
             return self.copy_single(from, to, manifest);
         }
-        let document = match from {
-            Keeper::Registry(name) => self.registries.document(name, manifest)?,
-            Keeper::Layout(folder) => store::read_document(folder, manifest)?,
-        };
+        let document = self.document_of(from, manifest)?;
         let index: Index = serde_json::from_slice(&document).context(|| "the index makes no sense")?;
         if depth == DEEPEST || index.manifests.len() > MOST {
             return Err(Error::new(format!("it is an index of more than {MOST} manifests, or of too many indexes")));

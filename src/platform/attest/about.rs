@@ -3,7 +3,7 @@
 use crate::attestation::{PAYLOAD_TYPE, Statement, predicate_type};
 use crate::error::{Advice, Context, Error, Result};
 use crate::image::{Artifact, ArtifactFile, Digest};
-use crate::platform::sbom::Merged;
+use crate::platform::sbom::{Merged, file_name};
 use sbom::Format;
 
 /// The annotation that says what is stated in a statement that nobody signed.
@@ -36,10 +36,7 @@ impl Kind {
 
     /// The media type, which is also the type of the artifact.
     pub fn media_type(self) -> &'static str {
-        match self {
-            Self::Spdx => "application/spdx+json",
-            Self::Cyclonedx => "application/vnd.cyclonedx+json",
-        }
+        self.format().media_type()
     }
 
     /// The type of a statement of it.
@@ -52,16 +49,13 @@ impl Kind {
 
     /// What such a document of an image says.
     pub(super) fn of(self, merged: &Merged) -> Vec<u8> {
-        merged.document(match self {
-            Self::Spdx => Format::Spdx,
-            Self::Cyclonedx => Format::CycloneDx,
-        })
+        merged.document(self.format())
     }
 
-    fn file_name(self) -> &'static str {
+    fn format(self) -> Format {
         match self {
-            Self::Spdx => "sbom.spdx.json",
-            Self::Cyclonedx => "sbom.cdx.json",
+            Self::Spdx => Format::Spdx,
+            Self::Cyclonedx => Format::CycloneDx,
         }
     }
 
@@ -87,7 +81,7 @@ impl About {
             if !kind.is_of(&parsed) {
                 return Err(Error::new(format!("the document is no `{}`", kind.media_type()))).hint("`--type` says of which kind it is");
             }
-            artifacts.push(Artifact::of_file(kind.media_type(), kind.file_name(), document.clone()));
+            artifacts.push(Artifact::of_file(kind.media_type(), &file_name(kind.format()), document.clone()));
             statements.push(Statement::new(repository, digest, kind.predicate_type(), document)?);
         }
         if let Some(provenance) = &self.provenance {

@@ -17,7 +17,7 @@ use super::sbom;
 use super::transfer::Extent;
 use crate::attestation::{Bundle, PrivateKey, Statement, predicate_type};
 use crate::error::{Advice, Context, Error, Result};
-use crate::image::{Artifact, Descriptor, Digest, Manifest, Reference, Referring};
+use crate::image::{Artifact, Descriptor, Digest, Manifest, Reference};
 use crate::store;
 use std::collections::BTreeMap;
 
@@ -178,10 +178,9 @@ impl Images<'_> {
                 for artifact in artifacts {
                     let documents = artifact.documents(subject);
                     artifact.files.iter().try_for_each(|file| self.store.put(&file.media_type, &file.content).map(drop))?;
-                    let referring: Referring = serde_json::from_slice(&documents.manifest).context(|| "the manifest makes no sense")?;
                     self.store.put("", &documents.config)?;
                     self.store.put(&documents.descriptor.media_type, &documents.manifest)?;
-                    store::write_referrer(self.store, &referring.listed(&documents.descriptor), folder)?;
+                    store::write_referrer(self.store, &artifact.listed(&documents.descriptor), folder)?;
                 }
                 Ok(artifacts.len())
             }
@@ -190,10 +189,7 @@ impl Images<'_> {
 
     /// The manifest of something that refers to an image.
     pub(super) fn referrer(&self, keeper: Keeper, descriptor: &Descriptor) -> Result<Manifest> {
-        let document = match keeper {
-            Keeper::Registry(name) => self.registries.document(name, descriptor)?,
-            Keeper::Layout(folder) => store::read_document(folder, descriptor)?,
-        };
+        let document = self.document_of(keeper, descriptor)?;
         serde_json::from_slice(&document).context(|| format!("the manifest {} makes no sense", descriptor.digest))
     }
 

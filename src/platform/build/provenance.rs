@@ -16,8 +16,6 @@ use crate::platform::place::Place;
 use crate::platform::project;
 use crate::sandbox::Network;
 
-/// The media type of a lock.
-const LOCK: &str = "application/vnd.cooper.lock.v1+toml";
 /// Variables that buildpacks read by convention. Others may be anything, passwords too.
 const PLAIN: [&str; 3] = ["BP_", "BPL_", "BPE_"];
 /// What names of secrets have in them.
@@ -76,7 +74,7 @@ impl Build<'_, '_> {
         }
         for lock in locks {
             let name = if lock.name.starts_with(Kind::Run.name()) { resource::RUN_LOCK } else { resource::BUILD_LOCK };
-            used.push(Resource { media_type: lock.media_type.clone(), ..Resource::new(name, "", &Digest::of(&lock.content)) });
+            used.push(Resource::of_file(name, lock));
         }
         used
     }
@@ -92,14 +90,8 @@ impl Build<'_, '_> {
 }
 
 fn lock(distribution: &Distribution, kind: Kind, extras: &[String]) -> Result<ArtifactFile> {
-    let lock = RunLock {
-        builder: distribution.name.into(),
-        packages: extras.to_vec(),
-        base: distribution.lock(kind, &[])?,
-        whole: distribution.lock(kind, extras)?,
-    };
-    let text = toml::to_string(&lock).context(|| format!("cannot write the lock of the {} image", kind.name()))?;
-    Ok(ArtifactFile { media_type: LOCK.into(), name: format!("{}.lock.toml", kind.name()), content: text.into_bytes() })
+    let (base, whole) = (distribution.lock(kind, &[])?, distribution.lock(kind, extras)?);
+    RunLock { builder: distribution.name.into(), packages: extras.to_vec(), base, whole }.file(kind)
 }
 
 fn full_name(member: &GroupElement) -> String {

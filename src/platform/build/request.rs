@@ -98,7 +98,6 @@ impl Request {
     /// Whether documents about the image are wanted.
     pub(super) fn is_attested(&self) -> bool {
         self.attaching.documents != Documents::Never
-            && (self.publish || self.outputs.iter().any(|place| matches!(place, Place::Registry(_))))
     }
 
     pub(super) fn images<'a>(&'a self, platform: &'a Platform, store: &'a Store, output: &'a Output) -> Images<'a> {

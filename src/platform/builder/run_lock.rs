@@ -1,9 +1,13 @@
 //! The exact state of a built-in builder's image, as a file: whoever has it makes the same image, today or later.
 
-use crate::debian::Lock;
+use crate::debian::{Kind, Lock};
 use crate::error::{Context, Error, Result};
+use crate::image::ArtifactFile;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
+
+/// The media type of one.
+const MEDIA_TYPE: &str = "application/vnd.cooper.lock.v1+toml";
 
 /// Which packages both images of a builder are made of, where not what this machine has chosen counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +66,15 @@ impl RunLock {
                 Err(Error::new(format!("the lock is for the packages [{}], not for [{}]", self.packages.join(" "), extras.join(" "))))
             }
         }
+    }
+
+    /// It, as a file beside an image of that kind.
+    ///
+    /// # Errors
+    /// Never; the encoder would allow for it.
+    pub fn file(&self, kind: Kind) -> Result<ArtifactFile> {
+        let text = toml::to_string(self).context(|| format!("cannot write the lock of the {} image", kind.name()))?;
+        Ok(ArtifactFile { media_type: MEDIA_TYPE.into(), name: format!("{}.lock.toml", kind.name()), content: text.into_bytes() })
     }
 
     /// Writes it.

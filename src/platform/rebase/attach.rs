@@ -4,19 +4,17 @@ use super::places::App;
 use super::{Request, Step, WENT_WRONG};
 use crate::attestation::PAYLOAD_TYPE;
 use crate::attestation::provenance::{Provenance, Rebase, Resource, resource};
+use crate::debian::Kind;
 use crate::error::{Advice, Context, Result};
 use crate::image::{ArtifactFile, Descriptor, Digest, Documents as Documented, Reference};
 use crate::lifecycle::documents::LIFECYCLE_METADATA_LABEL;
 use crate::lifecycle::documents::layers_metadata::LayersMetadata;
-use crate::platform::attest::{About, Attaching, Attachment, Documents, Kind, repository};
+use crate::platform::attest::{self, About, Attaching, Attachment, Documents, repository};
 use crate::platform::images::Images;
 use crate::platform::referrers::Keeper;
 use crate::platform::sbom;
 use crate::store::StoredIndex;
 use std::collections::BTreeMap;
-
-/// The media type of a lock.
-const LOCK: &str = "application/vnd.cooper.lock.v1+toml";
 
 /// Attaches it to each image that is another one now, in each repository that gets it, before that: when a name means the image, all is there.
 pub(super) fn attach(list: Option<&StoredIndex>, apps: &[App], steps: &[Step], request: &Request, images: &Images) -> Result<()> {
@@ -68,7 +66,7 @@ impl Rebasing<'_> {
         };
         let before = self.images.referrers(Keeper::Registry(registry), &app.digest, None)?;
         Ok(before.iter().any(|referrer| {
-            Kind::ALL.iter().any(|kind| kind.media_type() == referrer.artifact_type) || referrer.artifact_type == PAYLOAD_TYPE
+            attest::Kind::ALL.iter().any(|kind| kind.media_type() == referrer.artifact_type) || referrer.artifact_type == PAYLOAD_TYPE
         }))
     }
 
@@ -97,9 +95,9 @@ fn provenance(app: &App, step: &Step, repository: &str) -> Result<(Provenance, V
     }
     let mut locks = Vec::new();
     if let Some(lock) = &step.run.lock {
-        let content = toml::to_string(lock).context(|| "cannot write the lock of the run image")?.into_bytes();
-        used.push(Resource { media_type: LOCK.into(), ..Resource::new(resource::RUN_LOCK, "", &Digest::of(&content)) });
-        locks.push(ArtifactFile { media_type: LOCK.into(), name: "run.lock.toml".into(), content });
+        let lock = lock.file(Kind::Run)?;
+        used.push(Resource::of_file(resource::RUN_LOCK, &lock));
+        locks.push(lock);
     }
     let provenance = Provenance::of_rebase(&asked, used).context(|| "cannot say how the image was rebased")?;
     Ok((provenance, locks))

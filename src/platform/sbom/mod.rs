@@ -122,10 +122,15 @@ impl Images<'_> {
 pub fn write_documents(merged: &Merged, folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).context(|| format!("cannot make `{}`", folder.display()))?;
     for format in Format::ALL {
-        let path = folder.join(format!("sbom.{}", format.ending()));
+        let path = folder.join(file_name(format));
         fs::write(&path, merged.document(format)).context(|| format!("cannot write `{}`", path.display()))?;
     }
     Ok(())
+}
+
+/// What the file with a merged document is called.
+pub fn file_name(format: Format) -> String {
+    format!("sbom.{}", format.ending())
 }
 
 /// When the image was made, as far as documents can say it: in whole seconds of UTC.
