@@ -1,7 +1,8 @@
 //! Engines, each in a folder of its own, without a network of its own: Docker's with its own store, Docker's with containerd's, Podman's.
 
-use super::{apt_sources, run, succeed};
+use super::{apt_sources, get, run, succeed};
 use std::fs;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, Command, Stdio};
 use std::sync::OnceLock;
@@ -142,6 +143,23 @@ impl Engine {
         let mut command = Command::new("docker");
         command.args(arguments).env("DOCKER_HOST", self.host());
         command
+    }
+
+    /// What the app of an image answers that the engine has; it is started for that and removed.
+    pub fn answer(&self, image: &str) -> String {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let variable = format!("PORT={port}");
+        let id = succeed(&mut self.docker(&["run", "--detach", "--network", "host", "--env", &variable, image]));
+        let started = Instant::now();
+        let body = loop {
+            if let Some(body) = get(port) {
+                break body;
+            }
+            assert!(started.elapsed() < Duration::from_secs(60), "{:?}", run(&mut self.docker(&["logs", id.trim()])));
+            std::thread::sleep(Duration::from_millis(200));
+        };
+        succeed(&mut self.docker(&["rm", "--force", id.trim()]));
+        body
     }
 
     /// What the engine says of one of its images in this format.
